@@ -1,0 +1,91 @@
+"""Record, audit and draw importance scores for pruning low-rank adapters.
+
+The flow, and the rooms it passes through; imports point down, never up::
+
+    model + optimizer ──> posterior, triplets      mu, sigma, grad, hess; which element is whose
+                               │
+                               ▼
+                            scores                 registry of small pure functions
+                          ┌────┴─────┐
+                    allocation    recording ──> log   Parquet; no torch from here on
+                                                 │
+                                                 ▼
+                                              analysis ──> figures
+                                                              │
+    training (a whole run, for those without a loop)  ──>    cli
+
+Public names load on first use, so that importing the package costs next to nothing.
+
+Examples
+--------
+>>> import vilora_analysis as va
+>>> va.get_score("snr").equation
+'|μ|/σ'
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vilora_analysis import analysis as analysis
+    from vilora_analysis import figures as figures
+    from vilora_analysis import log as log
+    from vilora_analysis import scores as scores
+    from vilora_analysis import training as training
+    from vilora_analysis import triplets as triplets
+    from vilora_analysis.allocation import BudgetSchedule as BudgetSchedule
+    from vilora_analysis.allocation import ScoreAllocator as ScoreAllocator
+    from vilora_analysis.errors import ViloraError as ViloraError
+    from vilora_analysis.log import Run as Run
+    from vilora_analysis.log import open_run as open_run
+    from vilora_analysis.posterior import Snapshot as Snapshot
+    from vilora_analysis.posterior import sampled_parameters as sampled_parameters
+    from vilora_analysis.recording import Recording as Recording
+    from vilora_analysis.recording import instrument as instrument
+    from vilora_analysis.scores import get as get_score  # noqa: F401
+    from vilora_analysis.scores import score as score
+    from vilora_analysis.training.callback import VILoRACallback as VILoRACallback
+    from vilora_analysis.training.config import RunConfig as RunConfig
+    from vilora_analysis.training.run import train as train
+    from vilora_analysis.triplets import TripletLayout as TripletLayout
+
+__version__ = "0.1.0"
+
+# public name -> (module, name there); a name of None is the module itself
+_LAZY: dict[str, tuple[str, str | None]] = {
+    "BudgetSchedule": ("allocation", "BudgetSchedule"),
+    "Recording": ("recording", "Recording"),
+    "Run": ("log", "Run"),
+    "RunConfig": ("training.config", "RunConfig"),
+    "ScoreAllocator": ("allocation", "ScoreAllocator"),
+    "Snapshot": ("posterior", "Snapshot"),
+    "TripletLayout": ("triplets", "TripletLayout"),
+    "VILoRACallback": ("training.callback", "VILoRACallback"),
+    "ViloraError": ("errors", "ViloraError"),
+    "analysis": ("analysis", None),
+    "figures": ("figures", None),
+    "get_score": ("scores", "get"),
+    "instrument": ("recording", "instrument"),
+    "log": ("log", None),
+    "open_run": ("log", "open_run"),
+    "sampled_parameters": ("posterior", "sampled_parameters"),
+    "score": ("scores", "score"),
+    "scores": ("scores", None),
+    "train": ("training.run", "train"),
+    "training": ("training", None),
+    "triplets": ("triplets", None),
+}
+
+__all__ = sorted([*_LAZY, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    loaded = importlib.import_module(f"{__name__}.{module}")
+    return loaded if attribute is None else getattr(loaded, attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,151 @@
+"""Do two scores rank the triplets alike? Spearman, Kendall and Pearson, by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from vilora_analysis.errors import ConfigError
+from vilora_analysis.log import Run, StepBlock
+from vilora_analysis.log.reader import Steps
+
+__all__ = ["METHODS", "correlations"]
+
+_PAIRWISE = 512  # triplets up to which all pairs are compared at once
+
+
+def correlations(
+    run: Run,
+    *,
+    scores: Sequence[str] | None = None,
+    steps: Steps = None,
+    methods: Sequence[str] = ("spearman",),
+    by: Literal["all", "matrix"] = "all",
+) -> pd.DataFrame:
+    """Correlate all pairs of scores over the triplets, step by step.
+
+    Works part by part, so that memory does not grow with the run.
+
+    Parameters
+    ----------
+    run
+        A recorded run.
+    scores
+        Scores to compare; all recorded ones if None.
+    steps
+        Steps to look at; all recorded ones if None.
+    methods
+        Some of ``spearman``, ``kendall`` (tau-b), ``pearson``.
+    by
+        Over all triplets, or within each kind of matrix.
+
+    Returns
+    -------
+    DataFrame
+        step, group, method, score_a, score_b, value, n; value is NaN where a score is constant.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown method, or fewer than two scores.
+    LogError
+        If a score is not in the log.
+    """
+    names = list(run.score_names if scores is None else scores)
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown or len(names) < 2:
+        raise ConfigError(
+            f"expected at least two scores and methods of {', '.join(METHODS)}; got "
+            f"{', '.join(names) or 'no score'} and {', '.join(methods) or 'no method'}"
+        )
+    columns = [f"score.{name}" for name in names]
+    groups = _groups(run, by)
+    frames = [
+        _tidy(block, names, group, method, METHODS[method](values[:, rows]))
+        for block in run.blocks(columns, steps)
+        for values in [np.stack([block.values[c] for c in columns], -1).astype(np.float64)]
+        for group, rows in groups
+        for method in methods
+    ]
+    if not frames:
+        return pd.DataFrame(columns=["step", "group", "method", "score_a", "score_b", "value", "n"])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _groups(run: Run, by: str) -> list[tuple[str, np.ndarray]]:
+    if by == "all":
+        return [("all", np.arange(run.manifest.n_triplets))]
+    matrix = run.modules["matrix"].to_numpy()
+    return [(name, np.flatnonzero(matrix == name)) for name in dict.fromkeys(matrix)]
+
+
+def _tidy(
+    block: StepBlock, names: list[str], group: str, method: str, matrices: np.ndarray
+) -> pd.DataFrame:
+    a, b = np.triu_indices(len(names), k=1)
+    n_steps = len(block.steps)
+    return pd.DataFrame(
+        {
+            "step": np.repeat(block.steps, len(a)),
+            "group": group,
+            "method": method,
+            "score_a": np.tile(np.array(names)[a], n_steps),
+            "score_b": np.tile(np.array(names)[b], n_steps),
+            "value": matrices[:, a, b].reshape(-1),
+        }
+    )
+
+
+def _pearson(values: np.ndarray) -> np.ndarray:
+    """(steps, triplets, scores) to (steps, scores, scores)."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # scaled first, so that squares of small scores do not underflow
+        scaled = centred / np.abs(centred).max(axis=1, keepdims=True)
+        unit = scaled / np.sqrt((scaled**2).sum(axis=1, keepdims=True))
+    matrices = np.matmul(unit.transpose(0, 2, 1), unit)
+    clipped: np.ndarray = np.clip(matrices, -1.0, 1.0)
+    return clipped
+
+
+def _spearman(values: np.ndarray) -> np.ndarray:
+    return _pearson(stats.rankdata(values, axis=1))
+
+
+def _kendall(values: np.ndarray) -> np.ndarray:
+    one = _kendall_pairs if values.shape[1] <= _PAIRWISE else _kendall_sorted
+    return np.stack([one(step) for step in values])
+
+
+def _kendall_pairs(step: np.ndarray) -> np.ndarray:
+    """Tau-b of all scores at once: concordance is a product of the signs of all differences."""
+    first, second = np.triu_indices(step.shape[0], k=1)
+    signs = np.sign(step[first] - step[second])
+    untied = np.sqrt((signs**2).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tau: np.ndarray = signs.T @ signs / np.outer(untied, untied)
+    return tau
+
+
+def _kendall_sorted(step: np.ndarray) -> np.ndarray:
+    """The same in n log n for many triplets, pair by pair of scores."""
+    n = step.shape[1]
+    tau = np.ones((n, n))
+    for a, b in _pairs(n):
+        tau[a, b] = tau[b, a] = stats.kendalltau(step[:, a], step[:, b]).statistic
+    return tau
+
+
+def _pairs(n: int) -> Iterator[tuple[int, int]]:
+    return ((a, b) for a in range(n) for b in range(a + 1, n))
+
+
+METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "spearman": _spearman,
+    "kendall": _kendall,
+    "pearson": _pearson,
+}

@@ -1,0 +1,49 @@
+"""Where is the rank kept? By matrix and layer, as in the paper's Fig. 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from vilora_analysis.log import Run
+from vilora_analysis.log.reader import Steps
+
+__all__ = ["ranks"]
+
+
+def ranks(runs: Run | Iterable[Run], *, steps: Steps = -1) -> pd.DataFrame:
+    """Count the kept triplets of every adapted matrix.
+
+    Parameters
+    ----------
+    runs
+        One run or several.
+    steps
+        Steps to look at; the last recorded one by default.
+
+    Returns
+    -------
+    DataFrame
+        run, criterion, optimizer, seed, step, module, layer, matrix, rank, init_rank.
+    """
+    frames = [_of_run(run, steps) for run in ([runs] if isinstance(runs, Run) else runs)]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _of_run(run: Run, steps: Steps) -> pd.DataFrame:
+    frame = run.triplets(["step", "module", "kept"], steps)
+    kept = frame.groupby(["step", "module"], observed=True, sort=False)["kept"].sum()
+    modules = pd.DataFrame([vars(module) for module in run.manifest.modules])
+    modules = modules.rename(columns={"name": "module", "rank": "init_rank"})
+    counted = kept.rename("rank").reset_index().astype({"module": str})
+    manifest = run.manifest
+    labelled = counted.merge(modules, on="module", how="left", validate="many_to_one").assign(
+        run=run.name,
+        criterion=manifest.criterion or "none",
+        optimizer=str(manifest.optimizer.get("name", "")),
+        seed=manifest.config.get("seed"),
+    )
+    labelled["layer"] = labelled["layer"].astype("Int16")
+    order = ["run", "criterion", "optimizer", "seed", "step", "module", "layer", "matrix"]
+    return labelled[[*order, "rank", "init_rank"]]

@@ -1,0 +1,30 @@
+"""Which step of a run an analysis looks at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vilora_analysis.errors import LogError
+from vilora_analysis.log import Run
+
+__all__ = ["decision_step"]
+
+
+def decision_step(run: Run) -> int:
+    """The recorded step at which the kept set was last decided.
+
+    There the scores still rank all triplets; afterwards the values of the pruned ones are held at
+    zero, and a score of zero says nothing. Without decisions, the last recorded step.
+
+    Raises
+    ------
+    LogError
+        If no step is recorded.
+    """
+    steps = run.steps
+    if not len(steps):
+        raise LogError(f"{run.path} has no recorded steps; was it killed before the first flush?")
+    events = run.events()
+    decided = events["step"].to_numpy() if len(events) else steps
+    common = np.intersect1d(decided, steps)
+    return int(common[-1] if len(common) else steps[-1])

@@ -1,0 +1,5 @@
+"""``vilora``: train, record, analyse and check from the command line."""
+
+from vilora_analysis.cli.main import main
+
+__all__ = ["main"]

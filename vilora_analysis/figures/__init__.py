@@ -1,0 +1,18 @@
+"""Figures: from a result frame to a matplotlib Figure; nothing is computed here.
+
+Every function returns the Figure; :func:`save` writes it as PNG and PDF.
+"""
+
+from vilora_analysis.figures.correlation import score_correlation
+from vilora_analysis.figures.ranks import rank_heatmap
+from vilora_analysis.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save
+from vilora_analysis.figures.theory import theory_scatter
+
+__all__ = [
+    "DOUBLE_COLUMN",
+    "SINGLE_COLUMN",
+    "rank_heatmap",
+    "save",
+    "score_correlation",
+    "theory_scatter",
+]

@@ -1,0 +1,59 @@
+"""What can be known of an adapter element: the vocabulary that scores and log share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["INPUTS", "Input"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One quantity of each element of an adapter parameter.
+
+    Attributes
+    ----------
+    symbol
+        The symbol of the literature.
+    meaning
+        What it is and at which instant it is taken.
+    unit
+        Physical dimension, with the loss dimensionless and the weight's unit written ``theta``.
+    origin
+        ``"parameter"`` (any optimizer), ``"posterior"`` (IVON) or ``"smoothing"`` (explicit
+        running state of :class:`vilora_analysis.scores.Smoothing`).
+    """
+
+    symbol: str
+    meaning: str
+    unit: str
+    origin: str
+
+
+INPUTS: dict[str, Input] = {
+    "mu": Input(
+        "μ", "posterior mean, or the parameter itself, after the step", "theta", "parameter"
+    ),
+    "grad": Input(
+        "g",
+        "gradient of the training loss the step was taken with, orthogonality penalty included",
+        "1/theta",
+        "parameter",
+    ),
+    "sigma": Input(
+        "σ",
+        "posterior standard deviation after the step, 1/sqrt(ess (hess + weight_decay))",
+        "theta",
+        "posterior",
+    ),
+    "hess": Input("h", "IVON's running Hessian estimate after the step", "1/theta^2", "posterior"),
+    "fisher_batch": Input(
+        "F̂_B",
+        "debiased exponential running mean of squared mini-batch gradients",
+        "1/theta^2",
+        "smoothing",
+    ),
+    "sens_ema": Input("Ī", "AdaLoRA's smoothed sensitivity", "1", "smoothing"),
+    "unc_ema": Input("Ū", "AdaLoRA's smoothed uncertainty of the sensitivity", "1", "smoothing"),
+}
+"""The vocabulary: every name that may stand as a parameter of a score."""

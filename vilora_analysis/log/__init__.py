@@ -1,0 +1,29 @@
+"""The log of a run, as plain Parquet: schema, writer, reader, check. No torch from here on.
+
+On disk::
+
+    run.json                         manifest
+    triplets/part-*.parquet          one row a step, module and k
+    elements/part-*.parquet          optional: full vectors, one row a step, module, k and factor
+    metrics/part-*.parquet           step, name, value
+    events/part-*.parquet            one row a decision
+"""
+
+from vilora_analysis.log.check import Problem, check_run
+from vilora_analysis.log.manifest import SCHEMA_VERSION, Manifest, ModuleRow, ScoreRow
+from vilora_analysis.log.reader import Run, StepBlock, find_runs, open_run
+from vilora_analysis.log.writer import LogWriter
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "LogWriter",
+    "Manifest",
+    "ModuleRow",
+    "Problem",
+    "Run",
+    "ScoreRow",
+    "StepBlock",
+    "check_run",
+    "find_runs",
+    "open_run",
+]

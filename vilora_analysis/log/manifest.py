@@ -1,0 +1,142 @@
+"""The manifest of a run, ``run.json``: what was run, with what, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from vilora_analysis.errors import LogError
+from vilora_analysis.log.parts import replace_file
+
+__all__ = ["SCHEMA_VERSION", "Manifest", "ModuleRow", "ScoreRow"]
+
+SCHEMA_VERSION = 1
+"""Version of the tables' layout; a reader refuses one it does not know."""
+
+FILE = "run.json"
+Status = Literal["running", "finished", "failed"]
+
+
+@dataclass(frozen=True)
+class ModuleRow:
+    """One adapted module, in the order in which its triplets stand in each step."""
+
+    name: str
+    matrix: str
+    layer: int | None
+    rank: int
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One recorded score, as the registry described it when the run was made."""
+
+    name: str
+    label: str
+    equation: str
+    source: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Contents of ``run.json``.
+
+    Attributes
+    ----------
+    run_id
+        Unique id of the run.
+    created, finished
+        UTC, ISO 8601; ``finished`` is empty until the run ends.
+    status
+        ``running`` (or killed), ``finished`` or ``failed``.
+    criterion
+        Score that pruned; None if the run was only observed.
+    modules
+        Adapted modules.
+    scores
+        Recorded scores.
+    every
+        Steps between two recorded ones.
+    optimizer
+        Name and settings of the optimizer at the start, by param group.
+    recorder
+        Settings of the recorder: decays of running averages, schedule, rule of ties.
+    config
+        The configuration of whoever trained, as given.
+    versions
+        Of Python and the libraries that matter.
+    results
+        Final metrics.
+    schema_version
+        Version of the tables' schema.
+    """
+
+    run_id: str
+    created: str
+    modules: tuple[ModuleRow, ...]
+    scores: tuple[ScoreRow, ...]
+    criterion: str | None
+    every: int
+    optimizer: Mapping[str, Any]
+    recorder: Mapping[str, Any]
+    config: Mapping[str, Any]
+    versions: Mapping[str, str]
+    status: Status = "running"
+    finished: str = ""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def n_triplets(self) -> int:
+        """Rows of one step."""
+        return sum(module.rank for module in self.modules)
+
+    def save(self, directory: Path) -> None:
+        """Write ``run.json``, atomically."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str)
+        replace_file(directory / FILE, text + "\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> Manifest:
+        """Read ``run.json``.
+
+        Raises
+        ------
+        LogError
+            If it is not there, not JSON, or of a schema this version does not know.
+        """
+        path = directory / FILE
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise LogError(f"no run in {directory}: there is no {FILE}") from None
+        except (OSError, ValueError) as error:
+            raise LogError(f"{path} cannot be read: {error}") from None
+        return cls._parse(raw, path)
+
+    @classmethod
+    def _parse(cls, raw: Any, path: Path) -> Manifest:
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != SCHEMA_VERSION:
+            raise LogError(
+                f"{path} has schema version {version}; this version of vilora_analysis reads "
+                f"{SCHEMA_VERSION}"
+            )
+        try:
+            known = {item.name: raw[item.name] for item in fields(cls)}
+            known["modules"] = _rows(ModuleRow, known["modules"])
+            known["scores"] = _rows(ScoreRow, known["scores"])
+            return cls(**known)
+        except (KeyError, TypeError) as error:
+            raise LogError(f"{path} is not a manifest of a run: {error!r}") from None
+
+
+def _rows(kind: type, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    return tuple(
+        kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()})
+        for row in rows
+    )

@@ -1,0 +1,89 @@
+"""Part files: whole steps in order, each appearing under its final name all at once.
+
+Whatever bears a part's name is complete: it is written aside, flushed to disk, and renamed. The
+name carries the part's place in the sequence and its first and last step, so that a reader finds a
+range of steps without opening anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = ["Part", "list_parts", "replace_file", "write_part"]
+
+_NAME = re.compile(r"part-(\d{6,})-(\d{9,})-(\d{9,})\.parquet")
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """One part file: its place in the sequence, its first and last step, and where it is."""
+
+    sequence: int
+    first: int
+    last: int
+    path: Path
+
+
+def list_parts(directory: Path) -> list[Part]:
+    """Parts of one table in their order; other files do not count."""
+    if not directory.is_dir():
+        return []
+    found = ((_NAME.fullmatch(path.name), path) for path in directory.iterdir())
+    return sorted(
+        Part(int(match[1]), int(match[2]), int(match[3]), path) for match, path in found if match
+    )
+
+
+def write_part(directory: Path, sequence: int, table: pa.Table) -> Part:
+    """Write a table of whole steps, in order, as one part.
+
+    Float columns are split by byte before they are compressed, which is what makes them small:
+    signs and exponents of neighbouring triplets are alike, mantissas are not.
+    """
+    steps = table.column("step")
+    first, last = steps[0].as_py(), steps[-1].as_py()
+    path = directory / f"part-{sequence:06d}-{first:09d}-{last:09d}.parquet"
+    floats = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+    aside = directory / f".{path.name}.{os.getpid()}.tmp"
+    with aside.open("wb") as file:
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=[f.name for f in table.schema if f.name not in floats],
+            use_byte_stream_split=floats,
+            write_page_checksum=True,
+        )
+        _to_disk(file.fileno())
+    _rename(aside, path)
+    return Part(sequence, first, last, path)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace a small text file so that a reader sees the old or the new, never half of it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        _to_disk(file.fileno())
+    _rename(aside, path)
+
+
+def _to_disk(descriptor: int) -> None:
+    os.fsync(descriptor)
+
+
+def _rename(aside: Path, path: Path) -> None:
+    os.replace(aside, path)
+    if os.name == "posix":  # the rename itself lives in the directory
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            _to_disk(directory)
+        finally:
+            os.close(directory)

@@ -1,0 +1,43 @@
+"""How a run shows itself: a few lines of HTML for notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jinja2
+
+if TYPE_CHECKING:
+    from vilora_analysis.log.reader import Run
+
+__all__ = ["run_facts", "run_html"]
+
+_PAGE = jinja2.Environment(autoescape=True).from_string(
+    """<div><strong>{{ name }}</strong>
+<table>{% for key, value in facts.items() %}
+<tr><td style="text-align:left">{{ key }}</td><td style="text-align:left">{{ value }}</td></tr>
+{%- endfor %}</table></div>"""
+)
+
+
+def run_facts(run: Run) -> dict[str, str]:
+    """What a reader wants to know of a run first, as text."""
+    manifest, steps, events = run.manifest, run.steps, run.events()
+    recorded = f"{len(steps)}, {steps[0]} to {steps[-1]}" if len(steps) else "none"
+    facts = {
+        "state": manifest.status,
+        "optimizer": str(manifest.optimizer.get("name", "")),
+        "criterion": manifest.criterion or "none (observed only)",
+        "recorded steps": recorded,
+        "triplets": f"{manifest.n_triplets} in {len(manifest.modules)} matrices",
+        "scores": ", ".join(run.score_names),
+    }
+    if len(events):
+        facts["kept"] = f"{events['n_kept'].iloc[-1]} triplets after {len(events)} decisions"
+    for name, value in manifest.results.items():
+        facts[name] = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return facts
+
+
+def run_html(run: Run) -> str:
+    """HTML of a run; everything that comes from the run is escaped."""
+    return _PAGE.render(name=run.name, facts=run_facts(run))

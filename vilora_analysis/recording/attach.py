@@ -1,0 +1,194 @@
+"""One line around a training loop: attach, snapshot, score, allocate, log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vilora_analysis import scores as registry
+from vilora_analysis.allocation import BudgetSchedule, Rule, ScoreAllocator
+from vilora_analysis.errors import ConfigError, LayoutError, ScoreError
+from vilora_analysis.inputs import INPUTS
+from vilora_analysis.log.schema import RECORDED_INPUTS
+from vilora_analysis.posterior import has_posterior
+from vilora_analysis.recording.describe import describe_run, open_log
+from vilora_analysis.recording.recorder import Recorded, Recording
+from vilora_analysis.scores import Smoothing
+from vilora_analysis.triplets import Binding, TripletLayout
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+__all__ = ["available_scores", "instrument"]
+
+
+def instrument(
+    model: nn.Module,
+    optimizer: Optimizer,
+    out: str | Path | None = None,
+    *,
+    criterion: str | None = None,
+    scores: Sequence[str] | None = None,
+    every: int = 1,
+    elements_every: int = 0,
+    drive: bool = True,
+    rule: Rule = "exact",
+    fisher_beta: float | None = None,
+    flush_seconds: float = 60.0,
+    config: Mapping[str, Any] | None = None,
+) -> Recording:
+    """Record and prune during somebody's own training loop, through optimizer hooks.
+
+    The loop is not edited, and what it trains is the same to the last bit as without recording.
+
+    Parameters
+    ----------
+    model
+        PEFT model with one trainable AdaLoRA adapter (or LoRA, to observe).
+    optimizer
+        Optimizer over its parameters: IVON, or any other for scores that need no posterior.
+    out
+        Run directory to be; None allocates without recording.
+    criterion
+        Score to prune by, in the place of PEFT's allocator and on the schedule of the model's
+        ``AdaLoraConfig``; None only observes.
+    scores
+        Scores to record; None records every registered one that this optimizer can feed.
+    every
+        Steps between two recorded ones.
+    elements_every
+        Steps between two full snapshots of all elements; 0 takes none.
+    drive
+        Whether each step calls ``update_and_allocate``; False if the loop calls it itself.
+    rule
+        ``"exact"`` or ``"published"``, see :func:`vilora_analysis.allocation.select`. The published
+        rule also takes the last decision from the sensitivities of the step before, as PEFT does.
+    fisher_beta
+        Decay of ``fisher_batch``; None takes IVON's ``beta2``, so that the average reaches as far
+        back as the Hessian it is compared with (0.999 for optimizers without one).
+    flush_seconds
+        What a killed process loses at most.
+    config
+        Anything about the run that belongs in its manifest.
+
+    Returns
+    -------
+    Recording
+        To be used as a context manager.
+
+    Raises
+    ------
+    LayoutError
+        If model and optimizer do not fit together.
+    ScoreError
+        If a score is unknown or needs a posterior that the optimizer does not keep.
+    ConfigError
+        If the schedule leaves no step to allocate in.
+    LogError
+        If the run directory cannot be written.
+    """
+    if every < 1 or elements_every < 0:
+        raise ConfigError(f"every {every} must be at least 1, elements_every {elements_every} 0")
+    layout = TripletLayout.from_model(model)
+    binding = Binding.create(layout, model, optimizer)
+    adalora = _adalora_model(model)
+    peft_config = _peft_config(adalora)
+    logged = out is not None
+    recorded = Recorded(
+        inputs=_recorded_inputs(binding.optimizer) if logged else (),
+        scores=_recorded_scores(binding.optimizer, scores) if logged else (),
+        every=every,
+        elements_every=elements_every,
+    )
+    in_use = [*recorded.scores, *([criterion] if criterion else [])]
+    _refuse_without_posterior(binding.optimizer, in_use)
+    allocator = None
+    if criterion is not None:
+        allocator = ScoreAllocator(
+            binding, criterion, _schedule(criterion, layout, peft_config), rule=rule
+        )
+    smoothing = Smoothing.for_inputs(
+        {*recorded.inputs, *registry.requirements(in_use)},
+        beta1=getattr(peft_config, "beta1", 0.85),
+        beta2=getattr(peft_config, "beta2", 0.85),
+        fisher_beta=_fisher_beta(binding.optimizer) if fisher_beta is None else fisher_beta,
+    )
+    writer = None
+    if out is not None:
+        manifest = describe_run(binding, recorded, allocator, smoothing, config or {})
+        writer = open_log(Path(out), manifest, recorded, layout.factors, flush_seconds)
+    return Recording(
+        binding=binding,
+        adalora=adalora,
+        allocator=allocator,
+        writer=writer,
+        smoothing=smoothing,
+        recorded=recorded,
+        drive=drive,
+    )
+
+
+def available_scores(optimizer: Optimizer) -> tuple[str, ...]:
+    """Registered scores that this optimizer can feed."""
+    posterior = has_posterior(optimizer)
+    return tuple(n for n in registry.names() if posterior or not registry.get(n).needs_posterior)
+
+
+def _recorded_scores(optimizer: Optimizer, asked: Sequence[str] | None) -> tuple[str, ...]:
+    if asked is None:
+        return available_scores(optimizer)
+    return tuple(dict.fromkeys(registry.get(name).name for name in asked))
+
+
+def _refuse_without_posterior(optimizer: Optimizer, names: Sequence[str]) -> None:
+    if has_posterior(optimizer):
+        return
+    for name in names:
+        if registry.get(name).needs_posterior:
+            raise ScoreError(
+                f"score {name!r} needs a posterior, which {type(optimizer).__name__} does not "
+                f"keep; train with IVON, or choose from {', '.join(available_scores(optimizer))}"
+            )
+
+
+def _recorded_inputs(optimizer: Optimizer) -> tuple[str, ...]:
+    posterior = has_posterior(optimizer)
+    return tuple(n for n in RECORDED_INPUTS if posterior or INPUTS[n].origin != "posterior")
+
+
+def _fisher_beta(optimizer: Optimizer) -> float:
+    posterior = has_posterior(optimizer)
+    return float(optimizer.param_groups[0]["beta2"]) if posterior else 0.999
+
+
+def _adalora_model(model: Any) -> Any:
+    """PEFT's ``AdaLoraModel`` inside a model, whatever is wrapped around it."""
+    while model is not None:
+        # not hasattr: PeftModel forwards unknown names to what it wraps
+        if "rankallocator" in vars(model):
+            return model
+        inner = getattr(model, "_modules", {})
+        model = inner.get("base_model") or inner.get("module")
+    return None
+
+
+def _peft_config(adalora: Any) -> Any:
+    return None if adalora is None else adalora.peft_config[adalora.trainable_adapter_name]
+
+
+def _schedule(criterion: str, layout: TripletLayout, peft_config: Any) -> BudgetSchedule:
+    if peft_config is None:
+        raise LayoutError(
+            f"criterion {criterion!r} prunes an AdaLoRA adapter, and the model has none; adapt it "
+            "with peft.AdaLoraConfig, or leave the criterion out to observe"
+        )
+    return BudgetSchedule(
+        init_budget=layout.n_triplets,
+        target_budget=peft_config.target_r * len(layout.modules),
+        tinit=peft_config.tinit,
+        tfinal=peft_config.tfinal,
+        total_steps=peft_config.total_step,
+        allocate_every=peft_config.deltaT,
+    )

@@ -1,0 +1,97 @@
+"""What the manifest says of a run, and the log that is opened with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vilora_analysis import scores as registry
+from vilora_analysis.inputs import INPUTS
+from vilora_analysis.log import LogWriter, Manifest, ModuleRow, ScoreRow
+from vilora_analysis.log.schema import elements_schema, triplets_schema
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+    from vilora_analysis.allocation import ScoreAllocator
+    from vilora_analysis.recording.recorder import Recorded
+    from vilora_analysis.scores import Smoothing
+    from vilora_analysis.triplets import Binding
+
+__all__ = ["describe_run", "open_log"]
+
+_VERSIONED = ("vilora-analysis", "torch", "ivon-opt", "peft", "transformers", "numpy", "pyarrow")
+
+
+def describe_run(
+    binding: Binding,
+    recorded: Recorded,
+    allocator: ScoreAllocator | None,
+    smoothing: Smoothing,
+    config: Mapping[str, Any],
+) -> Manifest:
+    """Manifest of a run that is about to start."""
+    described = map(registry.get, recorded.scores)
+    return Manifest(
+        run_id=uuid.uuid4().hex,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        modules=tuple(ModuleRow(m.name, m.matrix, m.layer, m.rank) for m in binding.layout.modules),
+        scores=tuple(ScoreRow(s.name, s.label, s.equation, s.source, s.inputs) for s in described),
+        criterion=allocator.criterion if allocator else None,
+        every=recorded.every,
+        optimizer=_describe_optimizer(binding.optimizer),
+        recorder={
+            "beta1": smoothing.beta1,
+            "beta2": smoothing.beta2,
+            "fisher_beta": smoothing.fisher_beta,
+            "schedule": dataclasses.asdict(allocator.schedule) if allocator else None,
+            "rule": allocator.rule if allocator else None,
+            "elements_every": recorded.elements_every,
+        },
+        config=dict(config),
+        versions=_versions(),
+    )
+
+
+def open_log(
+    out: Path,
+    manifest: Manifest,
+    recorded: Recorded,
+    factors: Sequence[str],
+    flush_seconds: float,
+) -> LogWriter:
+    """Open the run directory for writing, with the schemas of what is recorded."""
+    needs = {*recorded.inputs, *registry.requirements(recorded.scores)}
+    elements = [name for name in INPUTS if name in needs]
+    return LogWriter(
+        out,
+        manifest,
+        triplets=triplets_schema(recorded.inputs, manifest.scores, factors),
+        elements=elements_schema(elements) if recorded.elements_every else None,
+        flush_seconds=flush_seconds,
+    )
+
+
+def _describe_optimizer(optimizer: Optimizer) -> dict[str, Any]:
+    plain = (int, float, str, bool, type(None))
+    groups = [
+        {key: value for key, value in group.items() if isinstance(value, plain)}
+        for group in optimizer.param_groups
+    ]
+    return {"name": type(optimizer).__name__, "groups": groups}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,140 @@
+"""Rows of a task: from the embedded grammar, a folder of Parquet files, or the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vilora_analysis.errors import ConfigError, require
+from vilora_analysis.training.acceptability import generate
+from vilora_analysis.training.tasks import Task
+
+__all__ = ["Splits", "batches", "epoch_order", "load_splits"]
+
+_HUB = "nyu-mll/glue"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Rows to train on, and rows to evaluate on by the name of their split."""
+
+    train: pd.DataFrame
+    validation: dict[str, pd.DataFrame]
+
+
+def load_splits(task: Task, data_dir: Path | None) -> Splits:
+    """Load the rows of a task and check them.
+
+    Parameters
+    ----------
+    task
+        The task.
+    data_dir
+        Folder that holds a folder of Parquet files for the task; None takes the hub's.
+
+    Raises
+    ------
+    ConfigError
+        If a file, a column or a label is not what the task needs.
+    """
+    if task.name == "acceptability":
+        frames = generate()
+        splits = Splits(frames["train"], {"validation": frames["validation"]})
+    elif data_dir is not None:
+        splits = _from_folder(task, data_dir / task.name)
+    else:
+        splits = _from_hub(task)
+    for name, frame in {"train": splits.train, **splits.validation}.items():
+        _check_rows(task, name, frame)
+    return splits
+
+
+def _from_folder(task: Task, folder: Path) -> Splits:
+    if not folder.is_dir():
+        raise ConfigError(
+            f"no folder {folder}; --data-dir must hold a folder named {task.name!r} with "
+            "train.parquet and validation.parquet"
+        )
+    train = _first_file(folder, ("train", "train_subset"))
+    wanted = [name for name in task.validation if (folder / f"{name}.parquet").exists()]
+    held_out = (*task.validation, "validation", "heldout_subset")
+    names = wanted or [_first_file(folder, held_out).stem]
+    frames = {name: _read(folder / f"{name}.parquet") for name in names}
+    return Splits(_read(train), frames)
+
+
+def _first_file(folder: Path, names: Sequence[str]) -> Path:
+    for name in names:
+        if (folder / f"{name}.parquet").exists():
+            return folder / f"{name}.parquet"
+    expected = " or ".join(f"{name}.parquet" for name in dict.fromkeys(names))
+    raise ConfigError(f"{folder} holds no {expected}")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is not a Parquet file that can be read: {error}") from None
+
+
+def _from_hub(task: Task) -> Splits:
+    datasets = require("datasets", extra="train")
+    try:
+        loaded: Any = datasets.load_dataset(_HUB, task.name)
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"cannot load {_HUB} ({task.name}) from the hub: {reason}. Give a local copy with "
+            "--data-dir, or train on the embedded task with --task acceptability"
+        ) from None
+    validation = {name: loaded[name].to_pandas() for name in task.validation}
+    return Splits(loaded["train"].to_pandas(), validation)
+
+
+def _check_rows(task: Task, split: str, frame: pd.DataFrame) -> None:
+    missing = [name for name in (*task.texts, "label") if name not in frame.columns]
+    if missing:
+        raise ConfigError(
+            f"split {split!r} of {task.name} lacks the columns {', '.join(missing)}; it has: "
+            f"{', '.join(map(str, frame.columns))}"
+        )
+    if frame.empty:
+        raise ConfigError(f"split {split!r} of {task.name} has no rows")
+    labels = frame["label"]
+    if task.regression:
+        if not np.isfinite(labels.to_numpy(dtype=float)).all():
+            raise ConfigError(f"split {split!r} of {task.name} has labels that are not numbers")
+    elif not labels.isin(range(task.outputs)).all():
+        strange = sorted(set(labels.unique()) - set(range(task.outputs)))
+        raise ConfigError(
+            f"split {split!r} of {task.name} has labels {strange[:3]}; expected 0 to "
+            f"{task.outputs - 1} ({', '.join(task.labels)})"
+        )
+
+
+def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """Order of the rows in one pass over the data, a pure function of seed and epoch.
+
+    Examples
+    --------
+    >>> sorted(epoch_order(4, seed=0, epoch=1).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+def batches(rows: int, batch_size: int, *, seed: int) -> Iterator[np.ndarray]:
+    """Row numbers of one batch after another, without end, each row once a pass."""
+    size = min(batch_size, rows)
+    epoch = 0
+    while True:
+        order = epoch_order(rows, seed, epoch)
+        for start in range(0, rows - size + 1, size):
+            yield order[start : start + size]
+        epoch += 1

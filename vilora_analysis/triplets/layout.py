@@ -1,0 +1,241 @@
+"""Which element of which parameter belongs to which triplet, and how elements become one number.
+
+A *triplet* (module, k) is column k of B, value k of E and row k of A. Its elements lie scattered
+over three parameters; a :class:`TripletLayout` names the parameters and fixes one flat order of
+all their elements, in which equal shapes lie side by side. Element scores then take one call for a
+whole model, and the reduction to triplets takes one call for each distinct shape.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from vilora_analysis.errors import LayoutError
+from vilora_analysis.triplets.discovery import AdaptedModule, find_modules
+from vilora_analysis.triplets.reduction import FACTORS, REDUCTIONS, Factor
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Block", "TripletLayout"]
+
+_RANK_AXIS: dict[Factor, int] = {"E": 0, "A": 0, "B": 1}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parameters of one factor and one shape, side by side in the flat order.
+
+    Attributes
+    ----------
+    factor
+        E, A or B.
+    start, stop
+        Where the block lies in the flat order.
+    shape
+        (parameters, rows, columns).
+    """
+
+    factor: Factor
+    start: int
+    stop: int
+    shape: tuple[int, int, int]
+
+    def view(self, flat: Tensor) -> tuple[Tensor, int]:
+        """View a flat ``(..., elements)`` tensor as stacked parameters, and the axis to reduce."""
+        stacked = flat[..., self.start : self.stop].unflatten(-1, self.shape)
+        return stacked, -2 if _RANK_AXIS[self.factor] == 1 else -1
+
+
+class TripletLayout:
+    """The one flat order of all adapter elements, by parameter name.
+
+    Parameters
+    ----------
+    modules
+        Adapted modules in model order; triplets are numbered in this order, then by k.
+    shapes
+        Shape of each parameter by its full name.
+
+    Raises
+    ------
+    LayoutError
+        If there is nothing adapted, or a factor's rank differs from its module's.
+    """
+
+    def __init__(
+        self, modules: Sequence[AdaptedModule], shapes: dict[str, tuple[int, ...]]
+    ) -> None:
+        if not modules:
+            raise LayoutError(
+                "the model has no trainable LoRA or AdaLoRA parameters; wrap it with "
+                "peft.get_peft_model first"
+            )
+        self.modules = tuple(modules)
+        self.shapes = dict(shapes)
+        entries = [
+            (factor, shapes[module.parameters[factor]], module)
+            for factor in FACTORS
+            for module in self.modules
+            if factor in module.parameters
+        ]
+        for factor, shape, module in entries:
+            _check_shape(factor, shape, module)
+        # stable: within one factor and shape the modules keep the model's order
+        entries.sort(key=lambda entry: (FACTORS.index(entry[0]), entry[1]))
+        self.parameter_names = tuple(module.parameters[factor] for factor, _, module in entries)
+        self.blocks = _blocks(entries)
+        self._entries = entries
+
+    @classmethod
+    def from_model(cls, model: nn.Module) -> TripletLayout:
+        """Find the trainable adapter of a PEFT model, or of any module with PEFT's names.
+
+        Parameters
+        ----------
+        model
+            A ``PeftModel`` with an AdaLoRA (factors E, A, B) or LoRA (A, B) adapter.
+
+        Raises
+        ------
+        LayoutError
+            If there is no trainable adapter, or more than one.
+        """
+        return cls(*find_modules(model))
+
+    @cached_property
+    def n_triplets(self) -> int:
+        """Number of triplets, masked ones included."""
+        return sum(module.rank for module in self.modules)
+
+    @cached_property
+    def n_elements(self) -> int:
+        """Number of elements of all factors."""
+        return self.blocks[-1].stop
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of elements of each parameter, in the flat order."""
+        return tuple(torch.Size(self.shapes[name]).numel() for name in self.parameter_names)
+
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:
+        """Factors that are there: E, A, B for AdaLoRA; A, B for LoRA."""
+        return tuple(f for f in FACTORS if any(block.factor == f for block in self.blocks))
+
+    @cached_property
+    def triplet_names(self) -> tuple[str, ...]:
+        """``module[k]`` for each triplet."""
+        return tuple(f"{m.name}[{k}]" for m in self.modules for k in range(m.rank))
+
+    @cached_property
+    def pattern_keys(self) -> tuple[str, ...]:
+        """By module the key of PEFT's ``rank_pattern``: the name of E within the base model."""
+        prefix = "base_model.model."
+        return tuple(m.parameters["E"].removeprefix(prefix) for m in self.modules)
+
+    def kept_from_pattern(self, pattern: Mapping[str, list[bool]]) -> list[bool]:
+        """Kept triplets, in the order of triplets, from PEFT's ``rank_pattern``."""
+        # PEFT drops the adapter's name from the keys once the model was saved
+        rows = [
+            pattern[k] if k in pattern else pattern[k.rpartition(".")[0]] for k in self.pattern_keys
+        ]
+        return [kept for row in rows for kept in row]
+
+    @cached_property
+    def block_members(self) -> tuple[tuple[Block, tuple[AdaptedModule, ...]], ...]:
+        """Each block with the modules whose parameters are stacked in it, in that order."""
+        modules = iter([module for _, _, module in self._entries])
+        return tuple(
+            (block, tuple(itertools.islice(modules, block.shape[0]))) for block in self.blocks
+        )
+
+    @cached_property
+    def _order(self) -> dict[Factor, Tensor]:
+        """By factor: for each triplet, its place in the concatenation of that factor's blocks."""
+        orders: dict[Factor, Tensor] = {}
+        for factor in self.factors:
+            blockwise = [
+                module.first + k
+                for block, members in self.block_members
+                if block.factor == factor
+                for module in members
+                for k in range(module.rank)
+            ]
+            orders[factor] = torch.tensor(blockwise).argsort()
+        return orders
+
+    def gather(self, tensors: Iterable[Tensor]) -> Tensor:
+        """Lay one tensor a parameter, given in the order of ``parameter_names``, out flat.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(n_elements,)``, float32 at least.
+        """
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+
+    def reduce(self, flat: Tensor, how: str = "mean") -> dict[Factor, Tensor]:
+        """Reduce elements to triplets, factor by factor.
+
+        Parameters
+        ----------
+        flat
+            Shape ``(..., n_elements)``, in the flat order.
+        how
+            One of :data:`REDUCTIONS`, over a row of A or a column of B.
+
+        Returns
+        -------
+        dict of str to Tensor
+            For each factor a tensor of shape ``(..., n_triplets)``.
+        """
+        parts: dict[Factor, list[Tensor]] = {factor: [] for factor in self.factors}
+        for block in self.blocks:
+            stacked, axis = block.view(flat)
+            reduced = stacked.squeeze(-1) if block.factor == "E" else REDUCTIONS[how](stacked, axis)
+            parts[block.factor].append(reduced.flatten(-2))
+        return {
+            factor: torch.cat(pieces, -1).index_select(-1, self._order[factor].to(flat.device))
+            for factor, pieces in parts.items()
+        }
+
+    def locate(self, element: int) -> tuple[str, int, Factor]:
+        """Module, k and factor that an element of the flat order belongs to."""
+        for block, members in self.block_members:
+            if block.start <= element < block.stop:
+                _, rows, columns = block.shape
+                parameter, within = divmod(element - block.start, rows * columns)
+                row, column = divmod(within, columns)
+                return members[parameter].name, column if block.factor == "B" else row, block.factor
+        raise IndexError(f"element {element} of {self.n_elements}")
+
+
+def _check_shape(factor: Factor, shape: tuple[int, ...], module: AdaptedModule) -> None:
+    if len(shape) != 2 or shape[_RANK_AXIS[factor]] != module.rank:
+        raise LayoutError(
+            f"factor {factor} of {module.name!r} has shape {shape}; expected a matrix with "
+            f"{module.rank} {'columns' if factor == 'B' else 'rows'}"
+        )
+
+
+def _blocks(entries: Sequence[tuple[Factor, tuple[int, ...], AdaptedModule]]) -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    start = 0
+    for factor, shape, _ in entries:
+        size = shape[0] * shape[1]
+        last = blocks[-1] if blocks else None
+        if last and last.factor == factor and last.shape[1:] == shape:
+            count = last.shape[0] + 1
+            blocks[-1] = Block(factor, last.start, start + size, (count, shape[0], shape[1]))
+        else:
+            blocks.append(Block(factor, start, start + size, (1, shape[0], shape[1])))
+        start += size
+    return tuple(blocks)
