@@ -11,6 +11,8 @@ import pytest
 import torch
 import transformers
 
+pytest_plugins = ["tests.tiny_data"]
+
 ADALORA = {"init_r": 3, "target_r": 2, "tinit": 5, "tfinal": 5, "deltaT": 1, "total_step": 30}
 
 

@@ -6,6 +6,15 @@ Each file asks one question and answers it with a tidy frame that a figure can d
 from vilora_analysis.analysis.correlation import METHODS, correlations
 from vilora_analysis.analysis.ranks import ranks
 from vilora_analysis.analysis.steps import decision_step
-from vilora_analysis.analysis.theory import LINKS, theory, theory_points
+from vilora_analysis.analysis.theory import LINKS, has_theory, theory, theory_points
 
-__all__ = ["LINKS", "METHODS", "correlations", "decision_step", "ranks", "theory", "theory_points"]
+__all__ = [
+    "LINKS",
+    "METHODS",
+    "correlations",
+    "decision_step",
+    "has_theory",
+    "ranks",
+    "theory",
+    "theory_points",
+]

@@ -51,21 +51,20 @@ def correlations(
     Raises
     ------
     ConfigError
-        For an unknown method, or fewer than two scores.
+        For an unknown method or grouping, or fewer than two different scores.
     LogError
         If a score is not in the log.
     """
-    names = list(run.score_names if scores is None else scores)
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown or len(names) < 2:
+    names = list(dict.fromkeys(run.score_names if scores is None else scores))
+    if len(names) < 2 or not set(methods) <= METHODS.keys() or by not in ("all", "matrix"):
         raise ConfigError(
-            f"expected at least two scores and methods of {', '.join(METHODS)}; got "
-            f"{', '.join(names) or 'no score'} and {', '.join(methods) or 'no method'}"
+            f"expected at least two scores, methods of {', '.join(METHODS)}, and by all or matrix; "
+            f"got {', '.join(names) or 'no score'}, {', '.join(methods) or 'no method'}, {by}"
         )
     columns = [f"score.{name}" for name in names]
     groups = _groups(run, by)
     frames = [
-        _tidy(block, names, group, method, METHODS[method](values[:, rows]))
+        _tidy(block, names, group, method, values[:, rows])
         for block in run.blocks(columns, steps)
         for values in [np.stack([block.values[c] for c in columns], -1).astype(np.float64)]
         for group, rows in groups
@@ -84,9 +83,10 @@ def _groups(run: Run, by: str) -> list[tuple[str, np.ndarray]]:
 
 
 def _tidy(
-    block: StepBlock, names: list[str], group: str, method: str, matrices: np.ndarray
+    block: StepBlock, names: list[str], group: str, method: str, values: np.ndarray
 ) -> pd.DataFrame:
     a, b = np.triu_indices(len(names), k=1)
+    matrices = METHODS[method](values)
     n_steps = len(block.steps)
     return pd.DataFrame(
         {
@@ -96,6 +96,7 @@ def _tidy(
             "score_a": np.tile(np.array(names)[a], n_steps),
             "score_b": np.tile(np.array(names)[b], n_steps),
             "value": matrices[:, a, b].reshape(-1),
+            "n": values.shape[1],
         }
     )
 

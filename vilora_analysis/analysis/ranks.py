@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 from vilora_analysis.log.reader import Steps
 
@@ -26,8 +27,15 @@ def ranks(runs: Run | Iterable[Run], *, steps: Steps = -1) -> pd.DataFrame:
     -------
     DataFrame
         run, criterion, optimizer, seed, step, module, layer, matrix, rank, init_rank.
+
+    Raises
+    ------
+    LogError
+        If there is no run, or one has no such step.
     """
     frames = [_of_run(run, steps) for run in ([runs] if isinstance(runs, Run) else runs)]
+    if not frames:
+        raise LogError("no run to count ranks of; is there a run.json in or below that folder?")
     return pd.concat(frames, ignore_index=True)
 
 

@@ -17,7 +17,7 @@ from vilora_analysis.analysis.steps import decision_step
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 
-__all__ = ["LINKS", "Link", "theory", "theory_points"]
+__all__ = ["LINKS", "Link", "has_theory", "theory", "theory_points"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,18 @@ LINKS: tuple[Link, ...] = (
 """The chain, link by link; ``fisher_batch`` is the running mean of squared mini-batch gradients."""
 
 
+def has_theory(run: Run) -> bool:
+    """Whether a run recorded both sides of every link."""
+    factors, needed = _sides(run)
+    return bool(factors) and set(needed) <= set(run.columns)
+
+
+def _sides(run: Run) -> tuple[list[str], list[str]]:
+    """Factors with a posterior, and the columns that the links need of them."""
+    factors = [f for f in ("E", "A", "B") if f"sigma_{f}" in run.columns]
+    return factors, [side.format(f) for link in LINKS for side in (link.x, link.y) for f in factors]
+
+
 def theory_points(run: Run, *, step: int | None = None) -> pd.DataFrame:
     """Both sides of every link, triplet by triplet, by factor.
 
@@ -98,23 +110,22 @@ def theory_points(run: Run, *, step: int | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        link, factor, module, matrix, layer, k, kept, x, y.
+        link, factor, step, module, matrix, layer, k, kept, x, y.
 
     Raises
     ------
     LogError
-        If the run recorded no posterior, or not the scores of a link.
+        If the run recorded no posterior, not the scores of a link, or not that step.
     """
-    factors = [f for f in ("E", "A", "B") if f"sigma_{f}" in run.columns]
-    needed = [side.format(f) for link in LINKS for side in (link.x, link.y) for f in factors]
+    chosen = decision_step(run) if step is None else step
+    factors, needed = _sides(run)
     missing = sorted(set(needed) - set(run.columns))
     if missing or not factors:
         raise LogError(
             f"{run.path} records no {', '.join(missing) or 'sigma'}; the theory needs a run "
             "trained with IVON and its scores snr, sensitivity_smoothed and sensitivity"
         )
-    keys = ["module", "matrix", "layer", "k", "kept"]
-    chosen = decision_step(run) if step is None else step
+    keys = ["step", "module", "matrix", "layer", "k", "kept"]
     rows = run.triplets([*keys, *dict.fromkeys(needed)], chosen)
     frames = []
     for link in LINKS:
@@ -123,8 +134,9 @@ def theory_points(run: Run, *, step: int | None = None) -> pd.DataFrame:
             y = rows[link.y.format(factor)].to_numpy(dtype=float)
             with np.errstate(divide="ignore", invalid="ignore"):
                 sides = {"x": x**link.x_power, "y": y**link.y_power}
-            frames.append(rows[keys].assign(link=link.name, factor=factor, step=chosen, **sides))
-    return pd.concat(frames, ignore_index=True)
+            frames.append(rows[keys].assign(link=link.name, factor=factor, **sides))
+    points = pd.concat(frames, ignore_index=True)
+    return points[["link", "factor", *keys, "x", "y"]]
 
 
 def theory(run: Run, *, step: int | None = None) -> pd.DataFrame:
@@ -143,7 +155,13 @@ def theory(run: Run, *, step: int | None = None) -> pd.DataFrame:
         link, factor, step, n, excluded (not positive, so without a logarithm), spearman (over all),
         slope and intercept of the least-squares line through the logarithms, r2, expected_slope,
         spread_x and spread_y (coefficients of variation: a side that does not vary explains
-        nothing). NaN where a side is constant.
+        nothing). Without variation there is no rank correlation and no r2, and, on the x side, no
+        line: NaN.
+
+    Raises
+    ------
+    LogError
+        As :func:`theory_points`.
     """
     points = theory_points(run, step=step)
     expected = {link.name: link.expected_slope for link in LINKS}
@@ -158,27 +176,34 @@ def theory(run: Run, *, step: int | None = None) -> pd.DataFrame:
 def _fit(group: pd.DataFrame) -> dict[str, float]:
     x, y = group["x"].to_numpy(dtype=float), group["y"].to_numpy(dtype=float)
     positive = (x > 0) & (y > 0) & np.isfinite(x) & np.isfinite(y)
-    varied = all(len(np.unique(side)) > 1 for side in (x, y))
-    spearman = float(stats.spearmanr(x, y).statistic) if varied else np.nan
-    line = {"slope": np.nan, "intercept": np.nan, "r2": np.nan}
-    log_x, log_y = np.log10(x[positive]), np.log10(y[positive])
-    if len(np.unique(log_x)) > 1:
-        fitted = stats.linregress(log_x, log_y)
-        line = {
-            "slope": float(fitted.slope),
-            "intercept": float(fitted.intercept),
-            "r2": float(fitted.rvalue) ** 2,
-        }
+    varied = not _constant(x) and not _constant(y)
     return {
         "n": len(x),
         "excluded": int((~positive).sum()),
-        "spearman": spearman,
-        **line,
+        "spearman": float(stats.spearmanr(x, y).statistic) if varied else np.nan,
+        **_line(np.log10(x[positive]), np.log10(y[positive])),
         "spread_x": _variation(x),
         "spread_y": _variation(y),
     }
 
 
+def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    if _constant(x):
+        return {"slope": np.nan, "intercept": np.nan, "r2": np.nan}
+    if _constant(y):
+        return {"slope": 0.0, "intercept": float(y[0]), "r2": np.nan}
+    fitted = stats.linregress(x, y)
+    r2 = float(fitted.rvalue) ** 2
+    return {"slope": float(fitted.slope), "intercept": float(fitted.intercept), "r2": r2}
+
+
 def _variation(values: np.ndarray) -> float:
-    mean = float(np.mean(values))
-    return float(np.std(values)) / abs(mean) if mean else np.nan
+    finite = values[np.isfinite(values)]
+    if len(finite) and _constant(finite):
+        return 0.0  # not what rounding leaves of it
+    mean = float(np.mean(finite)) if len(finite) else 0.0
+    return float(np.std(finite)) / abs(mean) if mean else np.nan
+
+
+def _constant(values: np.ndarray) -> bool:
+    return len(np.unique(values)) < 2

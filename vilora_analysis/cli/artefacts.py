@@ -33,12 +33,13 @@ def analyse(run: Run, out: Path) -> list[Path]:
     LogError
         If the run has no recorded steps, or the folder cannot be written.
     """
+    analysis.decision_step(run)  # says so if there is nothing to analyse
     try:
         out.mkdir(parents=True, exist_ok=True)
         return [
             *_ranks(run, out),
-            *_correlations(run, out),
-            *(_theory(run, out) if "sigma_A" in run.columns else []),
+            *(_correlations(run, out) if len(run.score_names) > 1 else []),
+            *(_theory(run, out) if analysis.has_theory(run) else []),
         ]
     except OSError as error:
         raise LogError(f"cannot write to {out}: {error}") from None

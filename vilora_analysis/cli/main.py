@@ -65,16 +65,19 @@ def _parse(arguments: Sequence[str] | None) -> Any:
         raise ViloraError(_plain(complaint.getvalue())) from None
 
 
-def _plain(box: str) -> str:
+def _plain(complaint: str) -> str:
     """Take the frame off the parser's complaint, and keep what it says first."""
-    inner = [re.sub(r"^[│|]\s?|\s*[│|]$", "", line).rstrip() for line in box.splitlines()]
+    framed = "│" in complaint
     sections: list[list[str]] = [[]]
-    for line in inner:
-        if re.match(r"^[╭╰]", line) or set(line) == {"─"}:
+    for line in complaint.splitlines():
+        inner = line.strip("│| ")
+        if re.fullmatch(r"[─\-]+", inner) or line.startswith(("╭", "╰")):
             sections.append([])
-        elif line.strip():
-            sections[-1].append(line.strip())
+        elif inner:
+            sections[-1].append(inner)
     said = [" ".join(section) for section in sections if section]
+    if not framed:
+        said = said[1:]  # without a frame to stand in, the title comes first
     first = re.sub(r"^Error parsing \w+: ", "", said[0]) if said else "cannot read the command"
     near = re.findall(r"--[\w-]+(?= )", " ".join(t for t in said if t.startswith("Perhaps")))
     suggestion = f"; did you mean {near[0]}?" if near else ""

@@ -45,7 +45,7 @@ def show_scores(console: Console) -> None:
     """Print the registry."""
     table = Table(box=None, pad_edge=False)
     for column in ("name", "equation", "needs", "source"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for name in scores.names():
         item = scores.get(name)
         table.add_row(item.name, item.equation, ", ".join(item.inputs), item.source)

@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
-from vilora_analysis.figures.style import SINGLE_COLUMN, styled
+from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.style import (
+    SINGLE_COLUMN,
+    StyledFigure,
+    cell_text,
+    number,
+    styled,
+)
 
 __all__ = ["score_correlation"]
 
@@ -25,7 +33,8 @@ def score_correlation(
         As :func:`vilora_analysis.analysis.correlations` gives it, for one method and group; the
         mean over several steps or runs is drawn.
     labels
-        Label by score, for example ``run.labels``; its order is kept.
+        Label by score, for example ``run.labels``; its order is kept, and scores without a label
+        follow by their names.
     width
         Of the figure, in inches.
 
@@ -33,38 +42,65 @@ def score_correlation(
     -------
     Figure
         One heatmap with its colour bar; cells of a constant score stay empty.
+
+    Raises
+    ------
+    ConfigError
+        If the frame is empty, or holds several methods or groups.
     """
-    mirrored = correlations.rename(columns={"score_a": "score_b", "score_b": "score_a"})
-    both = pd.concat([correlations, mirrored])
-    matrix = both.pivot_table("value", "score_a", "score_b", aggfunc="mean", dropna=False)
-    names = [name for name in labels if name in matrix.index]
-    matrix = matrix.loc[names, names]
-    lower = matrix.iloc[1:, :-1]
+    method = _only(correlations, "method").capitalize()
+    _only(correlations, "group")
+    lower = _lower_triangle(correlations, list(labels))
     above = np.triu(np.ones(lower.shape, dtype=bool), k=1)
-    shown = lower.rename(index=labels, columns=labels)
-    method = str(correlations["method"].iloc[0]).capitalize()
+    size = cell_text(width, lower.shape[1], 5, largest=5.5)
     with styled():
-        figure = Figure(figsize=(width, 0.85 * width))
+        figure = StyledFigure(figsize=(width, 0.8 * width))
         axes = figure.subplots()
         sns.heatmap(
-            shown,
+            lower.rename(index=labels, columns=labels),
             mask=above,
             ax=axes,
             vmin=-1,
             vmax=1,
             cmap="RdBu_r",
-            annot=True,
-            fmt=".2f",
-            annot_kws={"size": 5.5},
+            annot=np.vectorize(number, otypes=[object])(lower) if size else False,
+            fmt="",
+            annot_kws={"size": size},
             linewidths=0.4,
             linecolor="white",
             square=True,
-            cbar_kws={"label": f"{method} correlation", "shrink": 0.7, "pad": 0.02},
+            cbar_kws={
+                "label": f"{method} correlation",
+                "shrink": 0.7,
+                "pad": 0.02,
+                "ticks": MultipleLocator(0.5),
+            },
         )
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
-        axes.tick_params(axis="x", rotation=45)
+        # slanted where there is room for it, and upright where lines would touch
+        axes.tick_params(axis="x", rotation=45 if size else 90)
         for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+            label.set(ha="right", va="top" if size else "center", rotation_mode="anchor")
         axes.tick_params(axis="y", rotation=0)
     return figure
+
+
+def _only(correlations: pd.DataFrame, column: str) -> str:
+    found = [str(value) for value in correlations[column].unique()]
+    if len(found) == 1:
+        return found[0]
+    raise ConfigError(
+        f"expected correlations of one {column}, got {', '.join(found) or 'none'}; choose the "
+        f"rows of one, as in frame[frame[{column!r}] == ...]"
+    )
+
+
+def _lower_triangle(correlations: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Rows from the second score, columns to the last but one."""
+    mirrored = correlations.rename(columns={"score_a": "score_b", "score_b": "score_a"})
+    both = pd.concat([correlations, mirrored])
+    matrix = both.pivot_table("value", "score_a", "score_b", aggfunc="mean", dropna=False)
+    there = list(dict.fromkeys(both["score_a"]))
+    names = [*(n for n in order if n in there), *(n for n in there if n not in order)]
+    return matrix.loc[names[1:], names[:-1]]

@@ -7,8 +7,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from vilora_analysis.figures.style import SINGLE_COLUMN, matrix_label, styled
+from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.style import (
+    SINGLE_COLUMN,
+    StyledFigure,
+    cell_text,
+    matrix_label,
+    styled,
+)
 from vilora_analysis.naming import MATRICES
 
 __all__ = ["rank_heatmap"]
@@ -28,32 +36,48 @@ def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure
     Returns
     -------
     Figure
-        One heatmap with its colour bar.
+        One heatmap with its colour bar; where there are too many layers for legible numbers, the
+        colours alone.
+
+    Raises
+    ------
+    ConfigError
+        If no matrix is within a layer.
     """
     layered = ranks.dropna(subset=["layer"])
+    if layered.empty:
+        raise ConfigError("no matrix within a layer to draw: the frame of ranks has no such row")
     table = layered.pivot_table(
         index="matrix", columns="layer", values="rank", aggfunc="mean", observed=True
     )
     known = [name for name in MATRICES if name in table.index]
     table = table.loc[[*known, *(name for name in table.index if name not in known)]]
     whole = bool(np.isclose(table.fillna(0), table.fillna(0).round()).all().all())
+    most = float(layered["init_rank"].max())
+    size = cell_text(width, table.shape[1], len(f"{most:.{0 if whole else 1}f}"))
     with styled():
-        figure = Figure(figsize=(width, 0.6 + 0.27 * len(table)))
+        figure = StyledFigure(figsize=(width, 0.55 + 0.26 * len(table)))
         axes = figure.subplots()
         sns.heatmap(
             table.rename(index=matrix_label, columns=lambda layer: str(int(layer) + 1)),
             ax=axes,
             vmin=0,
-            vmax=float(layered["init_rank"].max()),
+            vmax=most,
             cmap=mpl.colormaps["cividis"],
-            annot=True,
+            annot=size > 0,
             fmt=".0f" if whole else ".1f",
-            annot_kws={"size": 6},
+            annot_kws={"size": size},
             linewidths=0.4,
             linecolor="white",
-            cbar_kws={"label": "rank kept", "pad": 0.02, "aspect": 14},
+            cbar_kws={
+                "label": "rank kept",
+                "pad": 0.02,
+                "aspect": 14,
+                "ticks": MaxNLocator(5, integer=True),
+            },
         )
         axes.set(xlabel="layer", ylabel="")
         axes.tick_params(length=0)
         axes.tick_params(axis="y", rotation=0)
+        axes.tick_params(axis="x", rotation=0)
     return figure

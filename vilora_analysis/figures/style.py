@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
+from math import isnan
 from pathlib import Path
+from typing import Any
 
-from matplotlib import rc_context, style
+from matplotlib import style
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DOUBLE_COLUMN", "SINGLE_COLUMN", "matrix_label", "save", "styled"]
+__all__ = [
+    "COLOURS",
+    "DOUBLE_COLUMN",
+    "SINGLE_COLUMN",
+    "StyledFigure",
+    "cell_text",
+    "matrix_label",
+    "number",
+    "save",
+    "styled",
+]
 
 SINGLE_COLUMN = 3.4
 DOUBLE_COLUMN = 7.0
@@ -24,8 +36,52 @@ COLOURS = {"E": "#D55E00", "A": "#0072B2", "B": "#009E73"}
 def styled() -> Iterator[None]:
     """Draw in the package's style, whatever the user's settings are."""
     sheet = files("vilora_analysis.figures").joinpath("vilora.mplstyle")
-    with rc_context(), style.context(str(sheet)):
+    with style.context(str(sheet), after_reset=True):
         yield
+
+
+class StyledFigure(Figure):
+    """A figure that is written in the package's style too: resolution and fonts are chosen then."""
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """Write the figure, see :meth:`matplotlib.figure.Figure.savefig`."""
+        with styled():
+            super().savefig(*args, **kwargs)
+
+
+def cell_text(width: float, columns: int, characters: int, *, largest: float = 6) -> float:
+    """Type size in points at which a number fits into a cell of a heatmap; 0 if none is legible.
+
+    Parameters
+    ----------
+    width
+        Of the figure, in inches; cells take about three quarters of it.
+    columns
+        Cells across.
+    characters
+        Of the longest number.
+
+    Examples
+    --------
+    >>> cell_text(3.4, 12, 2)
+    6
+    >>> cell_text(3.4, 60, 4)
+    0.0
+    """
+    cell = 72 * 0.72 * width / columns
+    size = min(largest, cell / (0.68 * characters))  # digits are 0.64 of their size wide
+    return size if size >= 4 else 0.0
+
+
+def number(value: float) -> str:
+    """Two digits with a true minus, and no minus before zero.
+
+    Examples
+    --------
+    >>> number(-0.034), number(-0.001), number(float("nan"))
+    ('−0.03', '0.00', '–')
+    """
+    return "–" if isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def matrix_label(name: str) -> str:

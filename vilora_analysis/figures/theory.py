@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
-from vilora_analysis.figures.style import COLOURS, DOUBLE_COLUMN, styled
+from vilora_analysis.figures.style import COLOURS, DOUBLE_COLUMN, StyledFigure, number, styled
 
 __all__ = ["theory_scatter"]
 
 _MARKERS = {"E": "^", "A": "o", "B": "s"}
+_LEAST_DECADES = 2.2
+_LEGEND: dict[str, Any] = {
+    "handletextpad": 0.3,
+    "handlelength": 1.2,
+    "columnspacing": 0.5,
+    "borderpad": 0.2,
+    "labelspacing": 0.2,
+    "scatteryoffsets": [0.5],
+}
 
 
 def theory_scatter(
@@ -39,51 +50,74 @@ def theory_scatter(
     Returns
     -------
     Figure
-        A panel a link on log axes, with the slope that the link claims as a dashed line.
+        A panel a link on log axes, with the slope that the link claims as a dashed line. Every
+        axis spans at least two decades, so that a side that hardly varies looks like it.
     """
     with styled():
-        figure = Figure(figsize=(width, 0.3 * width))
-        for panel, (axes, (link, x_label, y_label)) in enumerate(
-            zip(figure.subplots(1, len(labels)), labels, strict=True)
-        ):
+        figure = StyledFigure(figsize=(width, 0.31 * width))
+        panels = figure.subplots(1, len(labels), squeeze=False)[0]
+        for panel, (axes, (link, x_label, y_label)) in enumerate(zip(panels, labels, strict=True)):
             chosen = points[points["link"] == link]
+            shown = chosen[_has_logarithm(chosen)]
             fit = fits[fits["link"] == link].set_index("factor")
-            _scatter(axes, chosen, fit)
-            slope = float(fit["expected_slope"].iloc[0])
-            _guide(axes, chosen, slope)
+            _scatter(axes, shown, fit)
+            if len(shown):
+                _set_limits(axes, shown)
+                _guide(axes, shown, float(fit["expected_slope"].iloc[0]))
+            # above the panel, where it covers no point
+            axes.legend(loc="lower right", bbox_to_anchor=(1.03, 0.99), ncols=2, **_LEGEND)
             axes.set(xlabel=x_label, ylabel=y_label)
-            axes.set_title(f"({chr(ord('a') + panel)})", loc="left")
+            letter = f"({chr(ord('a') + panel)})"
+            axes.annotate(letter, (0, 1), (-36, 9), "axes fraction", "offset points", fontsize=7.5)
     return figure
 
 
-def _scatter(axes: Axes, chosen: pd.DataFrame, fit: pd.DataFrame) -> None:
+def _has_logarithm(points: pd.DataFrame) -> np.ndarray:
+    sides = points[["x", "y"]].to_numpy(dtype=float)
+    found: np.ndarray = ((sides > 0) & np.isfinite(sides)).all(axis=1)
+    return found
+
+
+def _scatter(axes: Axes, shown: pd.DataFrame, fit: pd.DataFrame) -> None:
     axes.set(xscale="log", yscale="log")
-    for factor, group in chosen.groupby("factor", sort=False):
-        name = str(factor)
-        rho = float(fit.loc[name, "spearman"])  # type: ignore[arg-type]
-        shown = group[(group["x"] > 0) & (group["y"] > 0)]
+    for factor in fit.index:
+        group = shown[shown["factor"] == factor]
         axes.scatter(
-            shown["x"],
-            shown["y"],
+            group["x"],
+            group["y"],
             s=5,
-            marker=_MARKERS[name],
-            color=COLOURS[name],
+            marker=_MARKERS[factor],
+            color=COLOURS[factor],
             alpha=0.6,
             linewidths=0,
-            label=rf"{name}  $\rho$ = {rho:.2f}",
+            label=rf"{factor} $\rho$ = {number(float(fit['spearman'][factor]))}",
         )
-    axes.legend(loc="best", handletextpad=0.2, borderpad=0.2, labelspacing=0.2)
 
 
-def _guide(axes: Axes, chosen: pd.DataFrame, slope: float) -> None:
+def _set_limits(axes: Axes, shown: pd.DataFrame) -> None:
+    for axis, side in ((axes.xaxis, shown["x"]), (axes.yaxis, shown["y"])):
+        logarithms = np.log10(side)
+        low, high = float(logarithms.min()), float(logarithms.max())
+        margin = max(0.05 * (high - low), (_LEAST_DECADES - (high - low)) / 2)
+        axis.axes.set(**{f"{axis.axis_name}lim": (10 ** (low - margin), 10 ** (high + margin))})
+        # labels stand side by side on the one axis, and above each other on the other
+        axis.set_major_locator(LogLocator(numticks=4 if axis is axes.xaxis else 5))
+        axis.set_minor_locator(NullLocator())
+
+
+def _guide(axes: Axes, shown: pd.DataFrame, slope: float) -> None:
     """Draw the slope that the link claims through the middle of the points."""
-    shown = chosen[(chosen["x"] > 0) & (chosen["y"] > 0)]
-    if shown.empty:
-        return
     log_x, log_y = np.log10(shown["x"]), np.log10(shown["y"])
-    ends = np.array([log_x.min(), log_x.max()])
+    ends = np.log10(axes.get_xlim())
     line = log_y.median() + slope * (ends - log_x.median())
-    limits = axes.get_ylim()
-    axes.plot(10**ends, 10**line, linestyle=(0, (4, 2)), color="0.35", linewidth=0.8, zorder=0)
-    # where one side hardly varies, the line would squeeze the points out of sight
-    axes.set_ylim(limits)
+    axes.plot(
+        10**ends,
+        10**line,
+        linestyle=(0, (4, 2)),
+        color="0.35",
+        linewidth=0.8,
+        zorder=0,
+        scalex=False,
+        scaley=False,
+        label=f"slope {slope:g}",
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,8 +97,8 @@ class Manifest:
         return sum(module.rank for module in self.modules)
 
     def save(self, directory: Path) -> None:
-        """Write ``run.json``, atomically."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str)
+        """Write ``run.json``, atomically; what JSON does not know is written as text."""
+        text = json.dumps(_plain(self), indent=1, ensure_ascii=False, default=str)
         replace_file(directory / FILE, text + "\n")
 
     @classmethod
@@ -130,9 +131,44 @@ class Manifest:
             known = {item.name: raw[item.name] for item in fields(cls)}
             known["modules"] = _rows(ModuleRow, known["modules"])
             known["scores"] = _rows(ScoreRow, known["scores"])
-            return cls(**known)
-        except (KeyError, TypeError) as error:
+            loaded = cls(**known)
+            _refuse_wrong_types(loaded)
+        except (KeyError, TypeError, AttributeError) as error:
             raise LogError(f"{path} is not a manifest of a run: {error!r}") from None
+        return loaded
+
+
+def _refuse_wrong_types(manifest: Manifest) -> None:
+    """Of what readers count and look up with."""
+    wrong = [
+        name
+        for name in ("optimizer", "recorder", "config", "versions", "results")
+        if not isinstance(getattr(manifest, name), Mapping)
+    ]
+    numbers = [manifest.every, *(module.rank for module in manifest.modules)]
+    if not all(type(number) is int and number > 0 for number in numbers):
+        wrong.append("every or the rank of a module")
+    if not all(module.layer is None or type(module.layer) is int for module in manifest.modules):
+        wrong.append("the layer of a module")
+    if wrong:
+        raise TypeError(f"{', '.join(wrong)} cannot be understood")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: not the infinite, so that strict readers can read it too."""
+    if isinstance(value, type):
+        return str(value)
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy's and torch's numbers
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
 
 
 def _rows(kind: type, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:

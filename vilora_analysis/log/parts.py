@@ -49,20 +49,29 @@ def write_part(directory: Path, sequence: int, table: pa.Table) -> Part:
     steps = table.column("step")
     first, last = steps[0].as_py(), steps[-1].as_py()
     path = directory / f"part-{sequence:06d}-{first:09d}-{last:09d}.parquet"
-    floats = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+    columns = dict(_leaf(field) for field in table.schema)
+    floats = [name for name, kind in columns.items() if pa.types.is_floating(kind)]
     aside = directory / f".{path.name}.{os.getpid()}.tmp"
     with aside.open("wb") as file:
         pq.write_table(
             table,
             file,
             compression="zstd",
-            use_dictionary=[f.name for f in table.schema if f.name not in floats],
+            use_dictionary=[name for name in columns if name not in floats],
             use_byte_stream_split=floats,
             write_page_checksum=True,
         )
+        file.flush()
         _to_disk(file.fileno())
     _rename(aside, path)
     return Part(sequence, first, last, path)
+
+
+def _leaf(field: pa.Field) -> tuple[str, pa.DataType]:
+    """Path and type of the values that Parquet stores for a column: a list's are its elements."""
+    if pa.types.is_list(field.type):
+        return f"{field.name}.list.element", field.type.value_type
+    return field.name, field.type
 
 
 def replace_file(path: Path, text: str) -> None:

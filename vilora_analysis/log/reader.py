@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.manifest import FILE, Manifest
 from vilora_analysis.log.parts import Part, list_parts
-from vilora_analysis.log.schema import describe
+from vilora_analysis.log.schema import EVENTS, KEYS, METRICS, describe
+from vilora_analysis.log.selection import Steps, select
 from vilora_analysis.log.summary import run_html
 
 __all__ = ["Run", "StepBlock", "Steps", "find_runs", "open_run"]
 
-Steps = int | slice | Sequence[int] | None
-"""Which steps: one (negative counts from the last), ``slice(first, stop)``, several, or all."""
+_DAMAGE = (OSError, pa.ArrowException, UnicodeDecodeError)
+_WITHOUT_PARTS = {"triplets": list(KEYS), "events": EVENTS.names, "metrics": METRICS.names}
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,12 @@ class Run:
     @cached_property
     def steps(self) -> np.ndarray:
         """Recorded steps, ascending."""
-        parts = self._parts("triplets")
-        if not parts:
-            return np.empty(0, dtype=np.int64)
-        columns = [read_part(part, ["step"])["step"].to_numpy() for part in parts]
-        return np.concatenate([steps[:: self.manifest.n_triplets] for steps in columns])
+        return self._recorded("triplets")
 
     @property
     def columns(self) -> dict[str, dict[str, str]]:
         """Meaning, unit and source of each column of ``triplets``."""
-        parts = self._parts("triplets")
+        parts = list_parts(self.path / "triplets")
         described = describe(_open(parts[0]).schema_arrow) if parts else {}
         return {name: dict(entry) for name, entry in described.items()}
 
@@ -121,7 +118,13 @@ class Run:
         Returns
         -------
         DataFrame
-            One row a step, module and k, with units in ``.attrs["units"]``.
+            One row a step, module and k, with units in ``.attrs["units"]``; empty if the run has
+            no steps yet.
+
+        Raises
+        ------
+        LogError
+            If a column, or a step asked for by its number, is not there, or a part is damaged.
         """
         return self._frame("triplets", columns, steps)
 
@@ -135,11 +138,9 @@ class Run:
 
     def metrics(self) -> pd.DataFrame:
         """One row a step, one column a metric; NaN where a metric was not taken."""
-        long = self._frame("metrics", None, None)
-        if long.empty:
-            return pd.DataFrame({"step": pd.Series(dtype="int64")})
-        long["name"] = long["name"].astype(str)
-        wide = long.pivot_table(index="step", columns="name", values="value", aggfunc="last")
+        long = self._frame("metrics", None, None).astype({"step": "int64", "name": str})
+        latest = long.drop_duplicates(["step", "name"], keep="last")
+        wide = latest.pivot_table("value", "step", "name", aggfunc="last", dropna=False)
         return wide.rename_axis(columns=None).reset_index()
 
     def blocks(self, columns: Sequence[str], steps: Steps = None) -> Iterator[StepBlock]:
@@ -150,67 +151,61 @@ class Run:
         Raises
         ------
         LogError
-            If a part does not hold whole steps.
+            As :meth:`triplets`, and if a part does not hold whole steps.
         """
         n = self.manifest.n_triplets
-        wanted = self._selection(steps)
-        for part in self._parts("triplets", wanted):
-            table = read_part(part, ["step", *columns])
-            if table.num_rows % n:
+        for part, rows in self._tables("triplets", ["step", *columns], steps):
+            if rows.num_rows % n:
                 raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
-            numbers = table["step"].to_numpy()[::n]
-            rows = np.array([wanted.contains(int(step)) for step in numbers], dtype=bool)
-            if rows.any():
-                dense = {name: table[name].to_numpy().reshape(-1, n)[rows] for name in columns}
-                yield StepBlock(numbers[rows], dense)
+            numbers = rows["step"].to_numpy()[::n]
+            yield StepBlock(numbers, {c: rows[c].to_numpy().reshape(-1, n) for c in columns})
 
     def _frame(self, table: str, columns: Sequence[str] | None, steps: Steps) -> pd.DataFrame:
-        wanted = self._selection(steps)
-        parts = self._parts(table, wanted)
+        parts = list_parts(self.path / table)
         if not parts:
-            return pd.DataFrame(columns=pd.Index(list(columns or [])))
-        read = None if columns is None else list(dict.fromkeys(["step", *columns]))
-        tables = [_filter(read_part(part, read), wanted) for part in parts]
-        whole = pa.concat_tables(tables)
-        frame: pd.DataFrame = whole.to_pandas(ignore_metadata=True)
+            names = _WITHOUT_PARTS.get(table, []) if columns is None else columns
+            return pd.DataFrame(columns=pd.Index(names))
+        read = None if columns is None else ["step", *columns]
+        tables = [rows for _, rows in self._tables(table, read, steps)]
+        whole = pa.concat_tables(tables or [read_part(parts[0], read).slice(0, 0)])
+        # as elsewhere: a layer is a whole number, or not there
+        mapper = {pa.int16(): pd.Int16Dtype()}.get
+        frame: pd.DataFrame = whole.to_pandas(ignore_metadata=True, types_mapper=mapper)
         frame.attrs["units"] = {k: v.get("unit", "") for k, v in describe(whole.schema).items()}
         return frame if columns is None else frame[list(columns)]
 
-    def _parts(self, table: str, wanted: _Selection | None = None) -> list[Part]:
+    def _tables(
+        self, table: str, columns: Sequence[str] | None, steps: Steps
+    ) -> Iterator[tuple[Part, pa.Table]]:
+        """Rows of the steps asked for, part by part; parts without any are left out."""
         parts = list_parts(self.path / table)
-        return [p for p in parts if wanted is None or wanted.overlaps(p.first, p.last)]
-
-    def _selection(self, steps: Steps) -> _Selection:
-        if isinstance(steps, (int, np.integer)):
-            recorded = self.steps
-            step = int(steps) if steps >= 0 else int(recorded[int(steps)]) if len(recorded) else 0
-            return _Selection(step, step, lambda number: number == step)
-        if isinstance(steps, slice):
-            first, stop = steps.start or 0, steps.stop if steps.stop is not None else 2**62
-            stride = steps.step or 1
-            return _Selection(
-                first, stop - 1, lambda n: first <= n < stop and (n - first) % stride == 0
+        if not parts:
+            return
+        wanted = select(steps, lambda: self._recorded(table))
+        missing = set(wanted.named)
+        for part in parts:
+            if wanted.overlaps(part.first, part.last):
+                rows = wanted.filter(read_part(part, columns))
+                if rows.num_rows:
+                    missing.difference_update(rows["step"].to_numpy().tolist())
+                    yield part, rows
+        if missing:
+            raise LogError(
+                f"{self.path / table} has no step {', '.join(map(str, sorted(missing)))}; it has "
+                f"steps between {parts[0].first} and {parts[-1].last}"
             )
-        if steps is None:
-            return _Selection(0, 2**62, lambda _: True)
-        chosen = {int(step) for step in steps}
-        return _Selection(min(chosen, default=0), max(chosen, default=-1), chosen.__contains__)
 
-
-@dataclass(frozen=True)
-class _Selection:
-    first: int
-    last: int
-    contains: Callable[[int], bool]
-
-    def overlaps(self, first: int, last: int) -> bool:
-        return first <= self.last and last >= self.first
+    def _recorded(self, table: str) -> np.ndarray:
+        """Steps of a table, ascending."""
+        parts = list_parts(self.path / table)
+        read = [np.unique(read_part(part, ["step"])["step"].to_numpy()) for part in parts]
+        return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *read]))
 
 
 def _open(part: Part) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(part.path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise LogError(f"{part.path} is damaged: {error}") from None
 
 
@@ -223,22 +218,16 @@ def read_part(part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         Naming the file.
     """
     file = _open(part)
-    missing = [name for name in columns or () if name not in file.schema_arrow.names]
-    if missing:
-        raise LogError(
-            f"{part.path.parent} has no column {', '.join(missing)}; it has: "
-            f"{', '.join(file.schema_arrow.names)}"
-        )
     try:
-        return file.read(columns=None if columns is None else list(columns))
-    except (OSError, pa.ArrowException) as error:
+        there = file.schema_arrow.names
+        missing = [name for name in columns or () if name not in there]
+        if missing:
+            raise LogError(
+                f"{part.path.parent} has no column {', '.join(missing)}; it has: {', '.join(there)}"
+            )
+        return file.read(columns=None if columns is None else list(dict.fromkeys(columns)))
+    except _DAMAGE as error:
         raise LogError(f"{part.path} is damaged: {error}") from None
-
-
-def _filter(table: pa.Table, wanted: _Selection) -> pa.Table:
-    numbers, inverse = np.unique(table["step"].to_numpy(), return_inverse=True)
-    keep = np.array([wanted.contains(int(step)) for step in numbers], dtype=bool)
-    return table if keep.all() else table.filter(pa.array(keep[inverse]))
 
 
 def open_run(path: str | Path) -> Run:

@@ -13,8 +13,9 @@ from vilora_analysis.errors import LogError
 __all__ = ["Selection", "Steps", "select"]
 
 Steps = int | slice | Sequence[int] | None
-"""Which steps: one, ``slice(first, stop, stride)``, several, or all. Numbers are those of the steps;
-negative ones count from the last recorded one."""
+"""Which steps, by their numbers: one, ``slice(first, stop, stride)``, several, or all.
+
+Negative numbers count from the last recorded step."""
 
 _END = 2**62
 
@@ -40,6 +41,8 @@ class Selection:
 
     def overlaps(self, first: int, last: int) -> bool:
         """Whether a step from first to last may be meant."""
+        if self.named:
+            return any(first <= step <= last for step in self.named)
         return first <= self.last and last >= self.first
 
     def mask(self, steps: np.ndarray) -> np.ndarray:

@@ -69,6 +69,8 @@ class _Steps:
         self._steps: list[int] = []
 
     def append(self, step: int, values: np.ndarray, kept: np.ndarray) -> None:
+        if len(self._steps) == self._values.shape[1]:
+            self.flush()  # it failed when the buffer became full
         at = len(self._steps)
         self._values[:, at] = values
         self._kept[at] = kept
@@ -145,24 +147,32 @@ class LogWriter:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = WriterLock(directory)
             self._lock.acquire()
-            self._refuse_existing()
-            self._rows = {
-                name: _Rows(directory / name, schema)
-                for name, schema in (("metrics", METRICS), ("events", EVENTS))
-            }
-            if elements is not None:
-                self._rows["elements"] = _Rows(directory / "elements", elements)
-            self._triplets = (
-                _Steps(directory / "triplets", triplets, manifest.modules) if triplets else None
-            )
-            manifest.save(directory)
+            try:
+                self._open(triplets, elements)
+            except BaseException:
+                self._lock.release()
+                raise
         except OSError as error:
             raise LogError(f"cannot write a run to {directory}: {error}") from None
         self._flushed = time.monotonic()
 
+    def _open(self, triplets: pa.Schema | None, elements: pa.Schema | None) -> None:
+        self._refuse_existing()
+        small = {"metrics": METRICS, "events": EVENTS, "elements": elements}
+        self._rows = {
+            name: _Rows(self.directory / name, schema)
+            for name, schema in small.items()
+            if schema is not None
+        }
+        self._triplets = (
+            None
+            if triplets is None
+            else _Steps(self.directory / "triplets", triplets, self.manifest.modules)
+        )
+        self.manifest.save(self.directory)
+
     def _refuse_existing(self) -> None:
-        if (self.directory / FILE).exists():
-            self._lock.release()
+        if (self.directory / FILE).exists() or any(self.directory.glob("*/part-*.parquet")):
             raise LogError(
                 f"{self.directory} holds a run already; choose another directory, or delete it"
             )

@@ -172,6 +172,8 @@ class Recording:
             self._pending = snapshot
         if self._drive:
             self._write_pending()
+        if self._writer is not None:
+            self._writer.flush_if_due()
 
     def _decides(self) -> bool:
         # a loop that calls the allocator itself counts its steps as it likes, so be ready each time
@@ -221,7 +223,6 @@ class Recording:
         if self._is_due(recorded.elements_every):
             names = [name for name in INPUTS if name in snapshot.inputs]
             self._writer.elements(list(element_rows(snapshot, names)))
-        self._writer.flush_if_due()
 
     def _write_event(self) -> None:
         decision = self.allocator.last if self.allocator else None

@@ -44,22 +44,22 @@ class RunConfig:
     """Share of the steps over which the learning rate rises; then it falls to 0 linearly."""
     weight_decay: float = 1e-8
     """Weight decay, delta in sigma = 1/sqrt(ess (hess + delta))."""
-    ess: float | None = None
-    """IVON's effective sample size; by default the number of training rows."""
-    hess_init: float = 1.0
-    """IVON's initial Hessian."""
+    ess: float = 1e8
+    """IVON's effective sample size, lambda; 0 takes the number of training rows, as published."""
+    hess_init: float = 0.1
+    """IVON's initial Hessian (published: 1)."""
     beta1: float = 0.9
     """IVON's momentum of the gradient."""
-    beta2: float = 0.99999
-    """IVON's momentum of the Hessian."""
-    clip_radius: float = 1e-3
-    """IVON's bound on each preconditioned step."""
+    beta2: float = 0.99
+    """IVON's momentum of the Hessian (published: 0.99999, which takes 10^5 steps to move it)."""
+    clip_radius: float = 0.01
+    """IVON's bound on each preconditioned step (published: 1e-3)."""
     init_rank: int = 6
     """Rank of every matrix at the start."""
     target_rank: int = 4
     """Average rank at the end."""
-    alpha: float = 32.0
-    """Scale of the update, divided by init_rank."""
+    alpha: float = 128.0
+    """Scale of the update, divided by init_rank (published: 16 or 32)."""
     tinit: int | None = None
     """Steps before the first pruning; by default 15% of the steps."""
     tfinal: int | None = None
@@ -93,8 +93,8 @@ class RunConfig:
         counts = ("steps", "batch_size", "init_rank", "max_length", "record_every")
         positive = (*counts, "alpha", "allocate_every", "hess_init", "clip_radius")
         self._require(positive, lambda value: value > 0, "must be greater than 0")
-        self._require(("lr", "ess"), lambda value: value is None or value > 0, "must be above 0")
-        natural = ("weight_decay", "orth_reg_weight", "eval_every", "elements_every", "seed")
+        self._require(("lr",), lambda value: value is None or value > 0, "must be above 0")
+        natural = ("ess", "weight_decay", "orth_reg_weight", "eval_every", "elements_every", "seed")
         self._require(natural, lambda value: value >= 0, "must not be negative")
         self._require(("beta1", "beta2", "warmup"), lambda value: 0 <= value < 1, "lies in [0, 1)")
 

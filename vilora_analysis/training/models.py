@@ -81,7 +81,10 @@ def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
         with _quiet(transformers):
             tokenizer = transformers.AutoTokenizer.from_pretrained(path)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                path, num_labels=task.outputs, problem_type=problem
+                path,
+                num_labels=task.outputs,
+                problem_type=problem,
+                ignore_mismatched_sizes=True,  # a head of another task gives way to a new one
             )
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -26,7 +26,7 @@ def build_optimizer(model: nn.Module, config: RunConfig, *, rows: int) -> Optimi
     config
         The run's settings.
     rows
-        Number of training rows, IVON's effective sample size unless the settings give another.
+        Number of training rows, IVON's effective sample size where the settings say 0.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer: Optimizer
@@ -35,7 +35,7 @@ def build_optimizer(model: nn.Module, config: RunConfig, *, rows: int) -> Optimi
         optimizer = ivon.IVON(
             trainable,
             lr=config.learning_rate,
-            ess=float(rows) if config.ess is None else config.ess,
+            ess=config.ess or float(rows),
             hess_init=config.hess_init,
             beta1=config.beta1,
             beta2=config.beta2,

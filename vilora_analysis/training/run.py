@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -63,8 +65,15 @@ def train(config: RunConfig, *, progress: bool = True) -> Run:
         results = evaluate(encoder, task, splits.validation)
         recording.log(**{f"eval_{name}": value for name, value in results.items()})
         recording.results.update(results, budget_kept=recording.n_kept)
-    encoder.model.save_pretrained(config.directory / "adapter", save_embedding_layers=False)
+    _save_adapter(encoder, config.directory / "adapter")
     return open_run(config.directory)
+
+
+def _save_adapter(encoder: Encoder, folder: Path) -> None:
+    with warnings.catch_warnings():
+        # PEFT takes a matrix whose rank was pruned to 0 for a shard that was not gathered
+        warnings.filterwarnings("ignore", message=r".*LoRA tensor\(s\) have invalid shape")
+        encoder.model.save_pretrained(folder, save_embedding_layers=False)
 
 
 def prepare(config: RunConfig, task: Task) -> Encoder:

@@ -18,6 +18,6 @@ Use it when no data can be downloaded, or when a run must be small and reproduci
 """
 
 from vilora_analysis.training.acceptability.generate import generate
-from vilora_analysis.training.acceptability.phenomena import phenomena
+from vilora_analysis.training.acceptability.phenomena import CORE, phenomena
 
-__all__ = ["generate", "phenomena"]
+__all__ = ["CORE", "generate", "phenomena"]

@@ -1,5 +1,6 @@
 """Assembling the data set: drawing the pairs, balancing and shuffling them."""
 
+from collections.abc import Sequence
 from itertools import count
 from random import Random
 
@@ -15,7 +16,11 @@ _PATIENCE = 300
 
 
 def generate(
-    *, train_rows: int = 4000, dev_rows: int = 1000, seed: int = 0
+    *,
+    train_rows: int = 4000,
+    dev_rows: int = 1000,
+    seed: int = 0,
+    only: Sequence[str] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Generate the acceptability task.
 
@@ -25,6 +30,8 @@ def generate(
         Rows of the two splits: even, since the sentences come in pairs.
     seed
         What decides the draws; equal seeds give equal data everywhere.
+    only
+        Phenomena to draw from; all of them if None.
 
     Returns
     -------
@@ -36,7 +43,8 @@ def generate(
     Raises
     ------
     ConfigError
-        If a number of rows is odd, not positive, or more than the grammar has sentences for.
+        If a number of rows is odd, not positive, or more than the grammar has sentences for, or a
+        phenomenon is not there.
 
     Examples
     --------
@@ -46,9 +54,21 @@ def generate(
     """
     _check_rows("train_rows", train_rows)
     _check_rows("dev_rows", dev_rows)
+    names = _chosen(only)
     # The smaller lexicon first, so that a request beyond it fails early.
-    validation = _split("validation", "dev_rows", dev_rows, seed)
-    return {"train": _split("train", "train_rows", train_rows, seed), "validation": validation}
+    validation = _split("validation", "dev_rows", dev_rows, seed, names)
+    train = _split("train", "train_rows", train_rows, seed, names)
+    return {"train": train, "validation": validation}
+
+
+def _chosen(only: Sequence[str] | None) -> tuple[str, ...]:
+    """Names in the order of the grammar, so that the data do not depend on the order asked for."""
+    unknown = [name for name in only or () if name not in PHENOMENA]
+    if unknown or (only is not None and not only):
+        raise ConfigError(
+            f"expected phenomena of {', '.join(PHENOMENA)}; got {', '.join(unknown) or 'none'}"
+        )
+    return tuple(name for name in PHENOMENA if only is None or name in only)
 
 
 def _check_rows(name: str, rows: int) -> None:
@@ -59,9 +79,11 @@ def _check_rows(name: str, rows: int) -> None:
         )
 
 
-def _split(split: Split, argument: str, rows: int, seed: int) -> pd.DataFrame:
+def _split(
+    split: Split, argument: str, rows: int, seed: int, names: tuple[str, ...]
+) -> pd.DataFrame:
     """Draw one split, shuffle its rows and number them."""
-    pairs = _pairs(split, argument, rows, seed)
+    pairs = _pairs(split, argument, rows, seed, names)
     table = [
         (text, label, phenomenon, number)
         for number, (phenomenon, pair) in enumerate(pairs)
@@ -74,12 +96,13 @@ def _split(split: Split, argument: str, rows: int, seed: int) -> pd.DataFrame:
     return frame.astype({"label": "int64", "pair": "int64", "idx": "int64"})
 
 
-def _pairs(split: Split, argument: str, rows: int, seed: int) -> list[tuple[str, Pair]]:
+def _pairs(
+    split: Split, argument: str, rows: int, seed: int, names: tuple[str, ...]
+) -> list[tuple[str, Pair]]:
     """Draw pairs from the phenomena in turn, none with a sentence that was there before."""
     seen: set[str] = set()
     pairs: list[tuple[str, Pair]] = []
-    attempts = {name: count() for name in PHENOMENA}
-    names = tuple(PHENOMENA)
+    attempts = {name: count() for name in names}
     for number in range(rows // 2):
         name = names[number % len(names)]
         for _ in range(_PATIENCE):

@@ -33,6 +33,25 @@ PHENOMENA: Mapping[str, Phenomenon] = {
     )
 }
 
+#: What a small encoder learns in some hundred steps. The others take it several times as long:
+#: they turn on the number of a distant noun, or on an antecedent.
+CORE: tuple[str, ...] = (
+    "agreement_across_phrase",
+    "determiner_noun_agreement",
+    "existential_agreement",
+    "anaphor_number",
+    "anaphor_gender",
+    "pronoun_case",
+    "verb_form",
+    "irregular_participle",
+    "complement_form",
+    "transitivity",
+    "passive",
+    "npi_any",
+    "npi_ever",
+    "existential_quantifier",
+)
+
 
 def phenomena() -> tuple[str, ...]:
     """Return the names of the phenomena, in the order in which they are balanced.

@@ -1,0 +1,109 @@
+"""Frames to draw, and what can be read off a drawing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from vilora_analysis import analysis, figures
+
+MATRICES = ["W_f2", "W_o", "W_q", "W_f1", "W_v", "W_k"]  # not the order they are drawn in
+SCORES = ("snr", "mean_abs", "inverse_std", "sensitivity")
+LABELS = {"inverse_std": "1/σ", "snr": "|μ|/σ", "sensitivity": "Ī·Ū", "mean_abs": "|μ|"}
+LINKS = [(link.name, link.x_label, link.y_label) for link in analysis.LINKS]
+
+
+def ranks(layers: int = 3, init_rank: int = 6, runs: int = 1) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    rows = [
+        {"run": run, "module": f"{layer}.{matrix}", "layer": layer, "matrix": matrix}
+        | {"rank": int(generator.integers(0, init_rank + 1)), "init_rank": init_rank}
+        for run in range(runs)
+        for layer in reversed(range(layers))
+        for matrix in MATRICES
+    ]
+    pooler = {"run": 0, "module": "pooler", "layer": None, "matrix": "pooler.dense", "rank": 9}
+    frame = pd.DataFrame([*rows, {**pooler, "init_rank": 99}])
+    return frame.astype({"layer": "Int16"})
+
+
+def correlations(names: tuple[str, ...] = SCORES, steps: tuple[int, ...] = (4,)) -> pd.DataFrame:
+    generator = np.random.default_rng(1)
+    rows = [
+        {"step": step, "group": "all", "method": "spearman", "score_a": a, "score_b": b, "n": 20}
+        | {"value": generator.uniform(-1, 1)}
+        for step in steps
+        for a, b in itertools.combinations(names, 2)
+    ]
+    return pd.DataFrame(rows)
+
+
+def theory(
+    rho: float = -0.57, y_spread: float = 2.0, factors: str = "EAB", n: int = 40
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points and fits of every link; the first three points of each factor have no logarithm."""
+    generator = np.random.default_rng(2)
+    points, fits = [], []
+    for link, factor in itertools.product(analysis.LINKS, factors):
+        x, y = np.exp(2 * generator.normal(size=n)), np.exp(y_spread * generator.normal(size=n))
+        x[0], y[1], y[2] = 0.0, -1.0, np.inf
+        points.append(pd.DataFrame({"link": link.name, "factor": factor, "x": x, "y": y}))
+        fit = {"link": link.name, "factor": factor, "spearman": rho}
+        fits.append({**fit, "expected_slope": link.expected_slope})
+    return pd.concat(points, ignore_index=True), pd.DataFrame(fits)
+
+
+DRAWINGS: dict[str, Callable[[], Figure]] = {
+    "ranks": lambda: figures.rank_heatmap(ranks()),
+    "correlation": lambda: figures.score_correlation(correlations(), LABELS),
+    "theory": lambda: figures.theory_scatter(*theory(), LINKS),
+}
+
+
+def cells_of(axes: Axes) -> dict[tuple[str, str], str]:
+    """Number written in each cell, by the labels of its row and column."""
+    rows = {
+        tick: label.get_text()
+        for tick, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    }
+    columns = {
+        tick: label.get_text()
+        for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    }
+    return {
+        (rows[text.get_position()[1]], columns[text.get_position()[0]]): text.get_text()
+        for text in axes.texts
+    }
+
+
+def mesh_of(axes: Axes) -> QuadMesh:
+    (mesh,) = axes.collections
+    assert isinstance(mesh, QuadMesh)
+    return mesh
+
+
+def colours_of(axes: Axes) -> dict[tuple[str, str], float]:
+    """Value that colours each cell, by the labels of its row and column; masked cells left out."""
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    columns = [label.get_text() for label in axes.get_xticklabels()]
+    values = np.ma.getdata(mesh_of(axes).get_array()).reshape(len(rows), len(columns))
+    masked = np.ma.getmaskarray(mesh_of(axes).get_array()).reshape(values.shape)
+    return {
+        (row, column): values[i, j]
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+        if not masked[i, j]
+    }
+
+
+def pixels_of(figure: Figure) -> bytes:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())

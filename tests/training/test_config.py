@@ -1,0 +1,56 @@
+"""Settings that cannot work are refused before anything heavy is loaded, with what to change."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vilora_analysis.errors import ConfigError, ViloraError
+from vilora_analysis.training import RunConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"task": "sst"}, "no task named 'sst'; did you mean sst2?"),
+        ({"optimizer": "adam"}, "neither 'ivon' nor 'adamw'"),
+        ({"criterion": "snrr"}, "did you mean snr?"),
+        ({"optimizer": "adamw"}, "'snr' needs a posterior, which adamw does not keep"),
+        ({"steps": 0}, "steps = 0: must be greater than 0"),
+        ({"batch_size": -1}, "batch_size = -1"),
+        ({"lr": 0.0}, "lr = 0.0"),
+        ({"beta2": 1.0}, "beta2 = 1.0: lies in [0, 1)"),
+        ({"warmup": 1.5}, "warmup = 1.5"),
+        ({"seed": -1}, "seed = -1: must not be negative"),
+        ({"hess_init": 0.0}, "hess_init = 0.0"),
+        ({"ess": -5.0}, "ess = -5.0"),
+        ({"target_rank": 8}, "target budget 8 must lie in 0 .. 6"),
+        ({"steps": 10, "tinit": 6, "tfinal": 4}, "no step is left to allocate in"),
+        ({"data_dir": Path("x")}, "acceptability is generated"),
+    ],
+)
+def test_mistakes_say_what_to_change(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError if "crit" not in str(settings) else ViloraError) as caught:
+        RunConfig(**settings)
+    assert message in str(caught.value)
+
+
+def test_defaults_are_filled_in() -> None:
+    config = RunConfig(steps=1000)
+    schedule = config.schedule(matrices=37)
+    assert (schedule.tinit, schedule.tfinal, schedule.final_step) == (150, 400, 600)
+    assert (schedule.init_budget, schedule.target_budget) == (222, 148)
+    assert config.learning_rate > 0
+    assert str(config.directory) == "runs/acceptability-ivon-snr-0"
+
+
+def test_observing_needs_no_criterion() -> None:
+    assert RunConfig(optimizer="adamw", criterion="none").criterion == "none"
+
+
+def test_the_manifest_gets_no_paths_of_this_machine() -> None:
+    config = RunConfig(task="sst2", data_dir=Path("somewhere/glue"), out=Path("elsewhere"))
+    assert not re.search("somewhere|elsewhere", str(config.as_dict()))
