@@ -17,7 +17,7 @@ help:
 
 demo: $(INSTALLED)
 	rm -rf runs/demo
-	$(BIN)/vilora demo --out runs/demo
+	OMP_WAIT_POLICY=passive $(BIN)/vilora demo --out runs/demo
 
 test: lint types unit
 
