@@ -252,7 +252,9 @@ def test_html_of_a_run_is_escaped(tmp_path: Path) -> None:
     html = open_run(written.path)._repr_html_()
     tags = set(re.findall(r"<(/?\w+)", html))
     assert tags == {
-        t for name in ("div", "strong", "table", "tr", "td") for t in (name, f"/{name}")
+        tag
+        for name in ("div", "strong", "table", "tr", "td", "details", "summary")
+        for tag in (name, f"/{name}")
     }
     assert "&lt;script&gt;" in html
     assert "&lt;b&gt;run" in html

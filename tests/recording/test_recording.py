@@ -114,6 +114,7 @@ def test_metrics_and_results_are_kept(recorded: tuple) -> None:
     assert (metrics["lr"] == 0.5).all()
     assert (metrics["seconds"] > 0).all()
     assert run.manifest.results == {"accuracy": 0.5}
+    assert "1 at first, 30 at last" in run._repr_html_()
     assert run.manifest.status == "finished"
     assert check_run(run.path) == []
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from vilora_analysis.errors import LogError
 
 __all__ = ["Part", "list_parts", "replace_file", "write_part"]
 
@@ -45,14 +50,18 @@ def write_part(directory: Path, sequence: int, table: pa.Table) -> Part:
 
     Float columns are split by byte before they are compressed, which is what makes them small:
     signs and exponents of neighbouring triplets are alike, mantissas are not.
+
+    Raises
+    ------
+    LogError
+        If the disk is full, or the folder cannot be written; nothing is left half written.
     """
     steps = table.column("step")
     first, last = steps[0].as_py(), steps[-1].as_py()
     path = directory / f"part-{sequence:06d}-{first:09d}-{last:09d}.parquet"
     columns = dict(_leaf(field) for field in table.schema)
     floats = [name for name, kind in columns.items() if pa.types.is_floating(kind)]
-    aside = directory / f".{path.name}.{os.getpid()}.tmp"
-    with aside.open("wb") as file:
+    with _written_aside(path) as file:
         pq.write_table(
             table,
             file,
@@ -61,9 +70,6 @@ def write_part(directory: Path, sequence: int, table: pa.Table) -> Part:
             use_byte_stream_split=floats,
             write_page_checksum=True,
         )
-        file.flush()
-        _to_disk(file.fileno())
-    _rename(aside, path)
     return Part(sequence, first, last, path)
 
 
@@ -75,13 +81,33 @@ def _leaf(field: pa.Field) -> tuple[str, pa.DataType]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Replace a small text file so that a reader sees the old or the new, never half of it."""
+    """Replace a small text file so that a reader sees the old or the new, never half of it.
+
+    Raises
+    ------
+    LogError
+        As :func:`write_part`.
+    """
+    with _written_aside(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def _written_aside(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to that takes the name ``path`` once it is whole and on disk."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        _to_disk(file.fileno())
-    _rename(aside, path)
+    try:
+        with aside.open("wb") as file:
+            yield file
+            file.flush()
+            _to_disk(file.fileno())
+        _rename(aside, path)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink()
+        raise LogError(
+            f"cannot write {path}: {error.strerror or error}; what was written before stays whole"
+        ) from error
 
 
 def _to_disk(descriptor: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jinja2
+import pandas as pd
 
 if TYPE_CHECKING:
     from vilora_analysis.log.reader import Run
@@ -15,7 +16,10 @@ _PAGE = jinja2.Environment(autoescape=True).from_string(
     """<div><strong>{{ name }}</strong>
 <table>{% for key, value in facts.items() %}
 <tr><td style="text-align:left">{{ key }}</td><td style="text-align:left">{{ value }}</td></tr>
-{%- endfor %}</table></div>"""
+{%- endfor %}</table>
+<details><summary>configuration</summary><table>{% for key, value in config.items() %}
+<tr><td style="text-align:left">{{ key }}</td><td style="text-align:left">{{ value }}</td></tr>
+{%- endfor %}</table></details></div>"""
 )
 
 
@@ -33,6 +37,9 @@ def run_facts(run: Run) -> dict[str, str]:
     }
     if len(events):
         facts["kept"] = f"{events['n_kept'].iloc[-1]} triplets after {len(events)} decisions"
+    losses = run.metrics().get("loss", pd.Series(dtype=float)).dropna()
+    if len(losses):
+        facts["loss"] = f"{losses.iloc[0]:.4g} at first, {losses.iloc[-1]:.4g} at last"
     for name, value in manifest.results.items():
         facts[name] = f"{value:.4g}" if isinstance(value, float) else str(value)
     return facts
@@ -40,4 +47,4 @@ def run_facts(run: Run) -> dict[str, str]:
 
 def run_html(run: Run) -> str:
     """HTML of a run; everything that comes from the run is escaped."""
-    return _PAGE.render(name=run.name, facts=run_facts(run))
+    return _PAGE.render(name=run.name, facts=run_facts(run), config=run.manifest.config)
