@@ -1,6 +1,8 @@
 """What can go wrong by a user's hand; the command line prints these as plain lines."""
 
+import difflib
 import importlib
+from collections.abc import Iterable
 from types import ModuleType
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "MissingExtraError",
     "ScoreError",
     "ViloraError",
+    "nearest",
     "require",
 ]
 
@@ -69,3 +72,17 @@ def require(module: str, *, extra: str) -> ModuleType:
             f"{(error.name or module)!r} is not installed; "
             f'install it with: pip install "vilora-analysis[{extra}]"'
         ) from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Question that suggests the nearest known names; empty where none is near.
+
+    Examples
+    --------
+    >>> nearest("sst", ["sst2", "rte"])
+    'did you mean sst2? '
+    >>> nearest("zzz", ["sst2", "rte"])
+    ''
+    """
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"did you mean {', '.join(near)}? " if near else ""

@@ -8,13 +8,12 @@ recorder what to keep, so nobody pays for what no score needs. Formulas are meth
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vilora_analysis.errors import ScoreError
+from vilora_analysis.errors import ScoreError, nearest
 from vilora_analysis.inputs import INPUTS
 
 if TYPE_CHECKING:
@@ -191,8 +190,7 @@ def get(name: str) -> Score:
     """
     found = _REGISTRY.get(ALIASES.get(name, name))
     if found is None:
-        near = difflib.get_close_matches(name, [*_REGISTRY, *ALIASES], n=2)
-        hint = f"did you mean {', '.join(near)}? " if near else ""
+        hint = nearest(name, [*_REGISTRY, *ALIASES])
         raise ScoreError(f"no score named {name!r}; {hint}Registered: {', '.join(_REGISTRY)}")
     return found
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from vilora_analysis.errors import ConfigError
+from vilora_analysis.errors import ConfigError, nearest
 
 __all__ = ["TASKS", "Task", "get_task"]
 
@@ -89,7 +88,6 @@ def get_task(name: str) -> Task:
     True
     """
     if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = nearest(name, TASKS)
         raise ConfigError(f"no task named {name!r}; {hint}Known: {', '.join(TASKS)}")
     return TASKS[name]
