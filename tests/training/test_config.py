@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ from vilora_analysis.training import RunConfig
         ({"beta2": 1.0}, "beta2 = 1.0: lies in [0, 1)"),
         ({"warmup": 1.5}, "warmup = 1.5"),
         ({"seed": -1}, "seed = -1: must not be negative"),
+        ({"seed": 2**32}, "seed = 4294967296: must be below 2^32"),
+        ({"lr": math.inf}, "lr = inf: must be finite"),
+        ({"lr": math.nan}, "lr = nan"),
+        ({"ess": math.nan}, "ess = nan"),
+        ({"alpha": math.inf}, "alpha = inf: must be finite"),
         ({"hess_init": 0.0}, "hess_init = 0.0"),
         ({"ess": -5.0}, "ess = -5.0"),
         ({"target_rank": 8}, "target budget 8 must lie in 0 .. 6"),

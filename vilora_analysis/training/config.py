@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,9 @@ class RunConfig:
         natural = ("ess", "weight_decay", "orth_reg_weight", "eval_every", "elements_every", "seed")
         self._require(natural, lambda value: value >= 0, "must not be negative")
         self._require(("beta1", "beta2", "warmup"), lambda value: 0 <= value < 1, "lies in [0, 1)")
+        finite = ("lr", "ess", "weight_decay", "hess_init", "alpha", "orth_reg_weight")
+        self._require(finite, lambda value: value is None or value < math.inf, "must be finite")
+        self._require(("seed",), lambda value: value < 2**32, "must be below 2^32")
 
     def _require(self, names: Iterable[str], holds: Callable[[Any], bool], rule: str) -> None:
         for name in names:
