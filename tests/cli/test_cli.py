@@ -175,3 +175,17 @@ def test_a_run_without_steps_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
     run = write_run(tmp_path / "run", steps=())
     assert main(["analyze", str(run.path), "--out", str(tmp_path / "a")]) == 2
     assert "no recorded steps" in capsys.readouterr().err
+
+
+def test_an_error_while_training_starts_on_its_own_line(
+    encoder_path: Path, glue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (
+        f"train --task sst2 --data-dir {glue} --model {encoder_path} --out {tmp_path / 'run'} "
+        "--steps 20 --batch-size 6 --init-rank 3 --target-rank 2 --lr 1e30"
+    )
+    assert main(words.split()) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("vilora: ")
+    assert "at step" in last
+    assert va.open_run(tmp_path / "run").manifest.status == "failed"

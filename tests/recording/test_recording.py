@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +261,22 @@ def test_an_unknown_score_is_refused_before_anything_is_written(tmp_path: Path) 
     with pytest.raises(ScoreError, match="did you mean snr"):
         va.instrument(model, ivon_for(trainable(model)), tmp_path / "run", scores=["snrr"])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_script_that_forgets_to_close_loses_nothing(tmp_path: Path) -> None:
+    script = """
+import sys
+import vilora_analysis as va
+from tests.conftest import adalora, ivon_for, tiny_bert, trainable
+from tests.recording.test_recording import loop
+model = adalora(tiny_bert())
+optimizer = ivon_for(trainable(model))
+va.instrument(model, optimizer, sys.argv[1], criterion="snr")
+loop(model, optimizer, 12)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "run")]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    run = va.open_run(tmp_path / "run")
+    assert run.steps.tolist() == list(range(1, 13))
+    assert run.manifest.status == "running"
+    assert len(run.events()) == 7

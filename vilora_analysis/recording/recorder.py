@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -84,6 +85,8 @@ class Recording:
         self._published = getattr(adalora, "rankallocator", None)
         if allocator is not None:
             adalora.rankallocator = allocator
+        # of a script that ends without closing, what was recorded is kept all the same
+        atexit.register(self._keep)
         self._needs_recorded = {*recorded.inputs, *registry.requirements(recorded.scores)}
         self._needs_decision = set(
             registry.requirements([allocator.criterion] if allocator is not None else [])
@@ -125,6 +128,7 @@ class Recording:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self._keep)
         for hook in self._hooks:
             hook.remove()
         if self.allocator is not None:
@@ -138,6 +142,11 @@ class Recording:
         finally:
             if self._writer is not None:
                 self._writer.close(status, self.results)
+
+    def _keep(self) -> None:
+        self._write_pending()
+        if self._writer is not None:
+            self._writer.flush()
 
     def _warn_if_unfinished(self) -> None:
         final = self.allocator.schedule.final_step if self.allocator else 0

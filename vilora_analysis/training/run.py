@@ -98,25 +98,27 @@ def _run_steps(
 ) -> None:
     schedule = build_schedule(optimizer, config)
     rows = batches(len(splits.train), config.batch_size, seed=config.seed)
-    bar = _progress_bar(config, show=progress)
-    for step, chosen in zip(range(1, config.steps + 1), rows, strict=False):
-        frame = splits.train.iloc[chosen]
-        batch = encoder.encode([frame[column].tolist() for column in task.texts])
-        kind = torch.float32 if task.regression else torch.int64
-        labels = torch.tensor(frame["label"].to_numpy(), dtype=kind, device=encoder.model.device)
-        with sampled_parameters(optimizer):
-            loss = encoder.model(**batch, labels=labels).loss
-            loss.backward()
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        recording.log(loss=loss.item())
-        if config.eval_every and step % config.eval_every == 0 and step < config.steps:
-            metrics = evaluate(encoder, task, splits.validation)
-            recording.log(**{f"eval_{name}": value for name, value in metrics.items()})
-        bar.set_postfix(_shown(loss.item(), recording), refresh=False)
-        bar.update()
-    bar.close()
+    # a context, so that an error starts on a line of its own
+    with _progress_bar(config, show=progress) as bar:
+        for step, chosen in zip(range(1, config.steps + 1), rows, strict=False):
+            frame = splits.train.iloc[chosen]
+            batch = encoder.encode([frame[column].tolist() for column in task.texts])
+            kind = torch.float32 if task.regression else torch.int64
+            labels = torch.tensor(
+                frame["label"].to_numpy(), dtype=kind, device=encoder.model.device
+            )
+            with sampled_parameters(optimizer):
+                loss = encoder.model(**batch, labels=labels).loss
+                loss.backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            recording.log(loss=loss.item())
+            if config.eval_every and step % config.eval_every == 0 and step < config.steps:
+                metrics = evaluate(encoder, task, splits.validation)
+                recording.log(**{f"eval_{name}": value for name, value in metrics.items()})
+            bar.set_postfix(_shown(loss.item(), recording), refresh=False)
+            bar.update()
 
 
 def _progress_bar(config: RunConfig, *, show: bool) -> Any:
