@@ -280,3 +280,23 @@ loop(model, optimizer, 12)
     assert run.steps.tolist() == list(range(1, 13))
     assert run.manifest.status == "running"
     assert len(run.events()) == 7
+
+
+def test_a_loaded_adapter_with_unequal_ranks_is_recorded(tmp_path: Path) -> None:
+    """After loading, ranks differ from matrix to matrix, and some matrices have none."""
+    model = adalora(tiny_bert())
+    ranks = [3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]
+    layout = TripletLayout.from_model(model)
+    pattern = {
+        key: [k < rank for k in range(3)]
+        for key, rank in zip(layout.pattern_keys, ranks, strict=True)
+    }
+    model.base_model.resize_modules_by_rank_pattern(pattern, "default")
+    optimizer = ivon_for(trainable(model))
+    with va.instrument(model, optimizer, tmp_path / "run", elements_every=2):
+        loop(model, optimizer, 4)
+    run = va.open_run(tmp_path / "run")
+    assert [module.rank for module in run.manifest.modules] == ranks
+    assert len(run.triplets(steps=-1)) == sum(ranks)
+    assert check_run(run.path) == []
+    assert va.analysis.ranks(run)["rank"].tolist() == ranks

@@ -40,11 +40,13 @@ def ranks(runs: Run | Iterable[Run], *, steps: Steps = -1) -> pd.DataFrame:
 
 
 def _of_run(run: Run, steps: Steps) -> pd.DataFrame:
-    frame = run.triplets(["step", "module", "kept"], steps)
-    kept = frame.groupby(["step", "module"], observed=True, sort=False)["kept"].sum()
+    frame = run.triplets(["step", "module", "kept"], steps).astype({"module": str})
+    kept = frame.groupby(["step", "module"], sort=False)["kept"].sum().rename("rank")
     modules = pd.DataFrame([vars(module) for module in run.manifest.modules])
     modules = modules.rename(columns={"name": "module", "rank": "init_rank"})
-    counted = kept.rename("rank").reset_index().astype({"module": str})
+    # a matrix that had no rank to begin with has no rows, and a kept rank of 0
+    every = pd.MultiIndex.from_product([frame["step"].unique(), modules["module"]])
+    counted = kept.reindex(every.set_names(["step", "module"]), fill_value=0).reset_index()
     manifest = run.manifest
     labelled = counted.merge(modules, on="module", how="left", validate="many_to_one").assign(
         run=run.name,

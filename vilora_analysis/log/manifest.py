@@ -145,8 +145,9 @@ def _refuse_wrong_types(manifest: Manifest) -> None:
         for name in ("optimizer", "recorder", "config", "versions", "results")
         if not isinstance(getattr(manifest, name), Mapping)
     ]
-    numbers = [manifest.every, *(module.rank for module in manifest.modules)]
-    if not all(type(number) is int and number > 0 for number in numbers):
+    # a matrix may have no rank left: one that was pruned away before the run
+    least = [(manifest.every, 1), *((module.rank, 0) for module in manifest.modules)]
+    if not all(type(number) is int and number >= minimum for number, minimum in least):
         wrong.append("every or the rank of a module")
     if not all(module.layer is None or type(module.layer) is int for module in manifest.modules):
         wrong.append("the layer of a module")
