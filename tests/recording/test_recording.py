@@ -300,3 +300,26 @@ def test_a_loaded_adapter_with_unequal_ranks_is_recorded(tmp_path: Path) -> None
     assert len(run.triplets(steps=-1)) == sum(ranks)
     assert check_run(run.path) == []
     assert va.analysis.ranks(run)["rank"].tolist() == ranks
+
+
+class Wrapper(torch.nn.Module):
+    """Holds a model as DDP does."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, **batch: Any) -> Any:
+        return self.module(**batch)
+
+
+def test_a_wrapped_model_is_recorded_under_the_models_own_names(tmp_path: Path) -> None:
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    wrapped = Wrapper(model)
+    with va.instrument(wrapped, optimizer, tmp_path / "run", criterion="snr"):
+        loop(wrapped, optimizer, 30)
+    run = va.open_run(tmp_path / "run")
+    assert run.manifest.modules[0].name.startswith("bert.encoder.layer.0")
+    assert run.triplets(["kept"], -1)["kept"].sum() == 26
+    assert all("module" not in key for key in model.peft_config["default"].rank_pattern)

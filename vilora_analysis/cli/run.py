@@ -52,6 +52,8 @@ def _analyze(command: commands.Analyze, console: Console) -> int:
     from vilora_analysis.cli.show import show_summary
 
     runs = _find(command.runs)
+    if len({run.name for run in runs}) < len(runs):
+        raise LogError("several runs have the same name; analyze them one by one, each to an --out")
     for run in runs:
         out = command.out if len(runs) == 1 else command.out / run.name
         written = analyse(run, out)

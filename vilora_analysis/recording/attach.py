@@ -89,8 +89,11 @@ def instrument(
     LogError
         If the run directory cannot be written.
     """
-    if every < 1 or elements_every < 0:
-        raise ConfigError(f"every {every} must be at least 1, elements_every {elements_every} 0")
+    if type(every) is not int or every < 1 or elements_every < 0:
+        raise ConfigError(
+            f"every {every} must be a whole number, at least 1, elements_every {elements_every} 0"
+        )
+    model = _unwrap(model)
     layout = TripletLayout.from_model(model)
     binding = Binding.create(layout, model, optimizer)
     adalora = _adalora_model(model)
@@ -161,6 +164,15 @@ def _recorded_inputs(optimizer: Optimizer) -> tuple[str, ...]:
 def _fisher_beta(optimizer: Optimizer) -> float:
     posterior = has_posterior(optimizer)
     return float(optimizer.param_groups[0]["beta2"]) if posterior else 0.999
+
+
+def _unwrap(model: nn.Module) -> nn.Module:
+    """Take off what holds a model under another name: torch.compile's wrapper, and DDP's."""
+    inner = dict(model.named_children())
+    for name in ("_orig_mod", "module"):
+        if set(inner) == {name}:
+            return _unwrap(inner[name])
+    return model
 
 
 def _adalora_model(model: Any) -> Any:

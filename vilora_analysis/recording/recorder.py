@@ -255,9 +255,12 @@ class Recording:
         pattern = None
         if self._adalora is not None:
             pattern = self._adalora.peft_config[self._adalora.trainable_adapter_name].rank_pattern
+        everything = np.ones(self._binding.layout.n_triplets, dtype=bool)
         if not pattern:
-            return np.ones(self._binding.layout.n_triplets, dtype=bool)
+            return everything
         if self._pattern is None or self._pattern[0] is not pattern:
             kept_rows = self._binding.layout.kept_from_pattern(pattern)
-            self._pattern = (pattern, np.array(kept_rows))
+            # a loaded adapter is pruned already, and its pattern speaks of the ranks before
+            stale = len(kept_rows) != self._binding.layout.n_triplets
+            self._pattern = (pattern, everything if stale else np.array(kept_rows))
         return self._pattern[1]
