@@ -176,13 +176,12 @@ def _unwrap(model: nn.Module) -> nn.Module:
 
 
 def _adalora_model(model: Any) -> Any:
-    """PEFT's ``AdaLoraModel`` inside a model, whatever is wrapped around it."""
+    """PEFT's ``AdaLoraModel`` inside a model."""
     while model is not None:
         # not hasattr: PeftModel forwards unknown names to what it wraps
         if "rankallocator" in vars(model):
             return model
-        inner = getattr(model, "_modules", {})
-        model = inner.get("base_model") or inner.get("module")
+        model = getattr(model, "_modules", {}).get("base_model")
     return None
 
 

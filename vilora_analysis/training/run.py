@@ -113,11 +113,12 @@ def _run_steps(
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            recording.log(loss=loss.item())
+            loss_now = loss.item()  # once: it waits for the device
+            recording.log(loss=loss_now)
             if config.eval_every and step % config.eval_every == 0 and step < config.steps:
                 metrics = evaluate(encoder, task, splits.validation)
                 recording.log(**{f"eval_{name}": value for name, value in metrics.items()})
-            bar.set_postfix(_shown(loss.item(), recording), refresh=False)
+            bar.set_postfix(_shown(loss_now, recording), refresh=False)
             bar.update()
 
 
