@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
+import datasets
+import peft
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
-from tests.training.test_callback import Rows
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
@@ -21,34 +24,25 @@ BLOCKS = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```"
 def names_for(block: str, folder: Path) -> dict[str, Any]:
     model = adalora(tiny_bert())
     optimizer = ivon_for(trainable(model))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
-    arguments = transformers.TrainingArguments(
-        output_dir=str(folder / "out"), max_steps=30, report_to=[], use_cpu=True, disable_tqdm=True
-    )
-    return {
-        "model": model,
-        "optimizer": optimizer,
-        "batches": batches(30),
-        "schedule": schedule,
-        "arguments": arguments,
-        "train_dataset": Rows(40),
-    }
+    return {"model": model, "optimizer": optimizer, "batches": batches(30)}
 
 
 def run_block(block: str, folder: Path) -> dict[str, Any]:
     names = names_for(block, folder)
-    exec(compile(block, "README.md", "exec"), names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between transformers and peft
+        exec(compile(block, "README.md", "exec"), names)
     return names
 
 
 def test_there_are_blocks_and_none_is_left_out() -> None:
-    assert len(BLOCKS) == README.count("```python") == 5
+    assert len(BLOCKS) == README.count("```python") == 6
 
 
 def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder of its own: the loop writes the run that the later blocks read."""
     monkeypatch.chdir(tmp_path)
-    loop, trainer, plain, reading, own_score = BLOCKS
+    loop, _, _, plain, reading, own_score = BLOCKS
     run_block(loop, tmp_path)
     run = va.open_run("runs/mine")
     assert run.steps.tolist() == list(range(1, 31))
@@ -56,8 +50,6 @@ def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     run_block(plain, tmp_path)
     run_block(reading, tmp_path)
     assert (tmp_path / "figures" / "fig1.png").exists()
-    run_block(trainer.replace("runs/mine", "runs/trainer"), tmp_path)
-    assert len(va.open_run("runs/trainer").steps) == 30
     try:
         run_block(own_score, tmp_path)
         assert va.get_score("mean_times_hess").inputs == ("mu", "hess")
@@ -65,17 +57,50 @@ def test_the_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         va.scores.unregister("mean_times_hess")
 
 
-def test_the_loop_and_the_trainer_fit_in_ten_lines() -> None:
-    for block in BLOCKS[:2]:
+def test_the_trainer_script_runs_resumes_and_its_adapter_is_drawn_from(
+    encoder_path: Path, glue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a tiny encoder and a tiny SST-2 in the place of the hub's."""
+    monkeypatch.chdir(tmp_path)
+    local = datasets.Dataset.from_parquet(str(glue / "sst2" / "train.parquet"), keep_in_memory=True)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: {"train": local})
+    script, posterior = BLOCKS[1:3]
+    script = script.replace("microsoft/deberta-v3-base", str(encoder_path))
+    script = script.replace("save_steps=100", "save_steps=100, use_cpu=True, disable_tqdm=True")
+    run_block(script, tmp_path)
+    first = va.open_run("runs/trainer")
+    assert len(first.steps) == 300
+    assert first.triplets(["kept"], -1)["kept"].sum() == 4 * 13
+    weights = load_file("adapter/adapter_model.safetensors")
+    resuming = script.replace("trainer.train()", "trainer.train(resume_from_checkpoint=True)")
+    run_block(resuming, tmp_path)  # from step 300: nothing left to do
+    again = load_file("adapter/adapter_model.safetensors")
+    assert all(torch.equal(value, again[name]) for name, value in weights.items())
+    names = {"model": loaded(encoder_path), "batch": next(batches(1))}
+    names["batch"].pop("labels")
+    exec(compile(posterior, "README.md", "exec"), names)
+    torch.testing.assert_close(names["probabilities"].sum(-1), torch.ones(4))
+
+
+def loaded(encoder: Path) -> Any:
+    base = transformers.AutoModelForSequenceClassification.from_pretrained(encoder)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
+        warnings.simplefilter("ignore", FutureWarning)
+        return peft.PeftModel.from_pretrained(base, "adapter")
+
+
+def test_the_loop_fits_in_ten_lines_and_the_trainer_script_in_25() -> None:
+    for block, most in zip(BLOCKS, (11, 25), strict=False):
         code = [line for line in block.splitlines() if line.strip()]
-        assert len(code) <= 11
+        assert len(code) <= most
 
 
 def test_every_command_named_exists() -> None:
     from vilora_analysis.cli import commands
 
     named = set(re.findall(r"^\| `vilora (\w+)", README, re.MULTILINE))
-    assert named == {"demo", "train", "analyze", "scores", "check"}
+    assert named == {"demo", "train", "sweep", "runs", "analyze", "scores", "check"}
     assert all(hasattr(commands, name.capitalize()) for name in named)
 
 

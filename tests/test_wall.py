@@ -13,18 +13,21 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vilora_analysis"
 HEAVY = {"torch", "transformers", "peft", "ivon", "datasets"}
-TORCH_FREE = ("analysis", "figures", "log", "cli", "scores", "training.config")
+TORCH_FREE = ("analysis", "figures", "log", "cli", "scores", "training.config", "sweeps")
 
 LEAVES = {"inputs", "errors", "naming", "budget"}
 BELOW: dict[str, set[str]] = {
     **dict.fromkeys(LEAVES, LEAVES),
     "triplets": LEAVES,
     "posterior": LEAVES | {"triplets"},
+    "adapter": LEAVES | {"triplets", "posterior"},
     "scores": LEAVES | {"triplets", "posterior"},
     "allocation": LEAVES | {"triplets", "posterior", "scores"},
     "log": LEAVES,
     "recording": LEAVES | {"triplets", "posterior", "scores", "allocation", "log"},
-    "training": LEAVES | {"triplets", "posterior", "scores", "allocation", "log", "recording"},
+    "training": LEAVES
+    | {"triplets", "posterior", "adapter", "scores", "allocation", "log", "recording"},
+    "sweeps": LEAVES | {"log", "training"},
     "analysis": LEAVES | {"log"},
     "figures": LEAVES,
 }

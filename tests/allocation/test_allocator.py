@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import peft
 import pytest
+import safetensors.torch
 import torch
 
 import vilora_analysis as va
@@ -30,8 +33,17 @@ def train(
         if own_calls:
             model.base_model.update_and_allocate(step)
         optimizer.zero_grad()
-        patterns.append(dict(model.peft_config["default"].rank_pattern or {}))
+        patterns.append(dict(pattern_of(model)))
     return patterns
+
+
+def pattern_of(model: peft.PeftModel) -> dict[str, list[bool]]:
+    """PEFT keeps it in its configuration; ours does not before it is closed."""
+    allocator = model.base_model.rankallocator
+    if isinstance(allocator, va.ScoreAllocator):
+        assert not model.peft_config["default"].rank_pattern
+        return allocator.rank_pattern() if allocator.decided else {}
+    return model.peft_config["default"].rank_pattern or {}
 
 
 def adam(model: torch.nn.Module) -> torch.optim.Adam:
@@ -121,7 +133,7 @@ def test_calling_twice_for_one_step_is_said() -> None:
     model = adalora(tiny_bert())
     optimizer = adam(model)
     with (
-        pytest.raises(LayoutError, match=r"update_and_allocate\(6\) was called .* twice"),
+        pytest.raises(LayoutError, match=r"something else calls update_and_allocate too"),
         va.instrument(model, optimizer, criterion="mean_abs"),
     ):
         train(model, optimizer, 30, own_calls=True)
@@ -187,13 +199,46 @@ def train_on_norm(model: peft.PeftModel, optimizer: torch.optim.Optimizer, steps
             optimizer.zero_grad()
 
 
-def test_the_final_pattern_may_come_from_a_saved_configuration() -> None:
-    """After saving, PEFT's pattern lacks the adapter's name; masking must go on."""
+def call_twice_a_step(model: peft.PeftModel, optimizer: torch.optim.Optimizer) -> None:
+    for step in range(1, 31):
+        train(model, optimizer, 1)
+        for _ in range(2):
+            model.base_model.update_and_allocate(step)
+
+
+def test_calling_twice_in_ones_own_loop_is_said() -> None:
+    model = adalora(tiny_bert())
+    optimizer = adam(model)
+    with (
+        pytest.raises(LayoutError, match=r"update_and_allocate\(6\) was called .* twice"),
+        va.instrument(model, optimizer, criterion="mean_abs", drive=False),
+    ):
+        call_twice_a_step(model, optimizer)
+
+
+def test_two_that_allocate_are_refused() -> None:
     model = adalora(tiny_bert())
     optimizer = adam(model)
     with va.instrument(model, optimizer, criterion="mean_abs") as recording:
-        train(model, optimizer, 27)
-        config = model.peft_config["default"]
-        config.rank_pattern = {k.replace(".default", ""): v for k, v in config.rank_pattern.items()}
-        train(model, optimizer, 3)
-        assert recording.n_kept == 26
+        recording.step = 30  # as if trained to the end
+        with pytest.raises(LayoutError, match="allocated already, by another"):
+            va.instrument(model, optimizer, criterion="sensitivity")
+
+
+def test_saving_in_the_middle_leaves_the_training_as_it_was(tmp_path: Path) -> None:
+    """With a rank pattern PEFT would cut what it saves, and change its configuration."""
+    runs = []
+    for saves in (False, True):
+        model = adalora(tiny_bert())
+        optimizer = adam(model)
+        with va.instrument(model, optimizer, criterion="mean_abs") as recording:
+            train(model, optimizer, 27)
+            if saves:
+                model.save_pretrained(tmp_path / "middle")
+            train(model, optimizer, 3)
+            assert recording.n_kept == 26
+        runs.append(model.state_dict())
+        assert sum(map(sum, model.peft_config["default"].rank_pattern.values())) == 26
+    assert all(torch.equal(value, runs[1][name]) for name, value in runs[0].items())
+    saved = safetensors.torch.load_file(tmp_path / "middle" / "adapter_model.safetensors")
+    assert {tuple(v.shape) for k, v in saved.items() if "lora_E" in k} == {(3, 1)}

@@ -240,3 +240,11 @@ def test_a_run_without_steps_gives_the_same_columns(written: Written, tmp_path: 
     empty = correlations(open_run(write_run(tmp_path / "run", steps=()).path))
     assert empty.empty
     assert list(empty) == list(correlations(open_run(written.path), steps=2))
+
+
+def test_scores_go_by_their_published_names_too(written: Written) -> None:
+    run = open_run(written.path)
+    pd.testing.assert_frame_equal(
+        correlations(run, scores=["SNR", "ipt", "sensitivity"]),
+        correlations(run, scores=["snr", "sensitivity"]),
+    )

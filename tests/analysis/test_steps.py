@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.log.synthetic import decision, write_run
+from tests.log.synthetic import decision, manifest, write_run
 from vilora_analysis.analysis import decision_step
 from vilora_analysis.errors import LogError
-from vilora_analysis.log import open_run
+from vilora_analysis.log import LogWriter, open_run
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,14 @@ def test_a_run_without_steps_has_none(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", steps=(), events=[decision(1)]).path
     with pytest.raises(LogError, match="has no recorded steps"):
         decision_step(open_run(path))
+
+
+def test_why_a_run_has_no_steps_is_said(tmp_path: Path) -> None:
+    metrics = [(step, {"lr": 0.1}) for step in (1, 2, 3)]
+    rare = write_run(tmp_path / "rare", steps=(), every=50, metrics=metrics).path
+    with pytest.raises(LogError, match="one step in 50 is recorded, and the run took 3"):
+        decision_step(open_run(rare))
+    full = LogWriter(tmp_path / "full", manifest(()), triplets=None)
+    full.close("finished")
+    with pytest.raises(LogError, match="no matrix was adapted"):
+        decision_step(open_run(full.directory))

@@ -14,7 +14,7 @@ import vilora_analysis as va
 from tests.log.synthetic import write_run
 from vilora_analysis.cli import main
 
-COMMANDS = ("demo", "train", "analyze", "scores", "check")
+COMMANDS = ("demo", "train", "analyze", "scores", "check", "sweep", "runs")
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +98,11 @@ def test_the_log_carries_the_run_but_no_paths(trained: Path, glue: Path) -> None
 
 
 MISTAKES = {
-    "": "Expected one of {demo, train, analyze, scores, check}",
+    "": "Expected one of {train, demo, analyze, scores, check, sweep, runs}",
     "trian": "Unrecognized options: trian",
     "train --stepz 3": "did you mean --steps?",
     "train --steps many": "--steps",
-    "train --optimizer adam": "Expected one of ('ivon', 'adamw')",
+    "train --optimizer adam": "optimizer 'adam' is neither 'ivon' nor 'adamw'",
     "train --task sst": "did you mean sst2?",
     "train --criterion snrr": "did you mean snr?",
     "train --optimizer adamw --criterion snr": "needs a posterior",

@@ -55,7 +55,7 @@ def theory(
         x, y = np.exp(2 * generator.normal(size=n)), np.exp(y_spread * generator.normal(size=n))
         x[0], y[1], y[2] = 0.0, -1.0, np.inf
         points.append(pd.DataFrame({"link": link.name, "factor": factor, "x": x, "y": y}))
-        fit = {"link": link.name, "factor": factor, "spearman": rho}
+        fit = {"link": link.name, "factor": factor, "spearman": rho, "slope": 0.7}
         fits.append({**fit, "expected_slope": link.expected_slope})
     return pd.concat(points, ignore_index=True), pd.DataFrame(fits)
 

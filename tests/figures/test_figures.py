@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 import seaborn as sns
 from matplotlib import pyplot as plt
@@ -95,6 +96,12 @@ CROWDED: dict[str, Callable[[], Figure]] = {
     "24 layers": lambda: figures.rank_heatmap(ranks(24, 12)),
     "24 layers, means": lambda: figures.rank_heatmap(ranks(24, 12, runs=3)),
     "24 layers, wide": lambda: figures.rank_heatmap(ranks(24, 12, runs=3), width=DOUBLE_COLUMN),
+    "many matrices outside the layers": lambda: figures.rank_heatmap(
+        pd.concat([ranks(), *[ranks().tail(1).assign(matrix=f"head_{i}.dense") for i in range(9)]])
+    ),
+    "a caption": lambda: figures.score_correlation(
+        correlations(), {}, caption="a symbol and what it stands for; " * 4
+    ),
     "9 scores": lambda: figures.score_correlation(correlations(tuple("abcdefghi")), {}),
     "20 scores": lambda: figures.score_correlation(
         correlations(tuple(f"score_{i}" for i in range(20))), {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from tests.figures.frames import (
     cells_of,
@@ -60,6 +62,54 @@ def test_other_matrices_follow_by_their_names() -> None:
     axes, _ = figures.rank_heatmap(frame).axes
     drawn = [label.get_text() for label in axes.get_yticklabels()]
     assert drawn == [*IN_ORDER[1:], "mlp.gate_proj"]
+
+
+def test_the_decoder_has_rows_of_its_own_below_the_encoders() -> None:
+    encoder = ranks(layers=2)
+    decoder = encoder.dropna(subset=["layer"])
+    crossing = decoder[~decoder["matrix"].str.startswith("W_f")]
+    frame = pd.concat(
+        [
+            encoder,
+            crossing.assign(matrix=crossing["matrix"] + "_cross"),
+            decoder.assign(matrix=decoder["matrix"] + "_dec", rank=1),
+        ]
+    )
+    figure = figures.rank_heatmap(frame)
+    drawn = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    own = [rf"{label[:-1]}^{{\mathrm{{dec}}}}$" for label in IN_ORDER]
+    crossed = [rf"{label[:-1]}^{{\mathrm{{cross}}}}$" for label in IN_ORDER[:4]]
+    assert drawn == [*IN_ORDER, *own, *crossed]
+    assert all(colours_of(figure.axes[0])[label, "1"] == 1 for label in own)
+    assert pixels_of(figure)
+
+
+def caption_of(frame: pd.DataFrame) -> str:
+    return figures.rank_heatmap(frame).get_supxlabel().replace("\n", " ")
+
+
+def test_what_has_no_layer_is_said_below() -> None:
+    frame = ranks()
+    assert caption_of(frame) == "Not shown, outside the layers: pooler.dense keeps 9 of 99."
+    assert caption_of(frame.dropna(subset=["layer"])) == ""
+    heads = [frame.tail(1).assign(matrix=f"head{i}.dense") for i in range(4)]
+    said = caption_of(pd.concat([frame, *heads]))
+    assert said.endswith("head1.dense keeps 9 of 99, and 2 more.")
+
+
+def luminance(colour: object) -> float:
+    rgb = np.array(to_rgb(colour))  # type: ignore[arg-type]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_every_number_stands_out_from_its_cell() -> None:
+    axes, _ = figures.rank_heatmap(ranks(layers=12, init_rank=12)).axes
+    cells = mesh_of(axes).get_facecolor()
+    assert len(axes.texts) == len(cells) == 72
+    for text, cell in zip(axes.texts, cells, strict=True):
+        dark, light = sorted((luminance(text.get_color()), luminance(cell[:3])))
+        assert (light + 0.05) / (dark + 0.05) > 4
 
 
 def test_a_matrix_missing_in_a_layer_leaves_a_gap() -> None:

@@ -89,6 +89,12 @@ def test_methods_and_groups_are_not_averaged(column: str) -> None:
         figures.score_correlation(frame, LABELS)
 
 
+def test_a_caption_stands_below() -> None:
+    figure = figures.score_correlation(correlations(), LABELS, caption="Ī: smoothed |θ g|")
+    assert figure.get_supxlabel() == "Ī: smoothed |θ g|"
+    assert figures.score_correlation(correlations(), LABELS).get_supxlabel() == ""
+
+
 def test_an_empty_frame_is_said() -> None:
     with pytest.raises(ConfigError, match="expected correlations of one method, got none"):
         figures.score_correlation(correlations()[:0], LABELS)

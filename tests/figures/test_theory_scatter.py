@@ -39,19 +39,32 @@ def test_a_panel_a_link_and_a_collection_a_factor_with_the_frames_points() -> No
 
 def test_factors_differ_in_colour_and_marker() -> None:
     axes = figures.theory_scatter(*theory(), LINKS).axes[0]
-    assert len({tuple(c.get_facecolor()[0]) for c in axes.collections}) == 3
+    inks = [[*c.get_facecolor(), *c.get_edgecolor()][0] for c in axes.collections]
+    assert len({tuple(ink) for ink in inks}) == 3
     assert len({len(c.get_paths()[0].vertices) for c in axes.collections}) == 3
 
 
+def test_the_points_of_a_hide_none_of_b_nor_the_other_way_round() -> None:
+    points, fits = theory()
+    points[["x", "y"]] = 1.0
+    _, a, b = figures.theory_scatter(points, fits, LINKS).axes[0].collections
+    assert len(b.get_facecolor()) == 0
+    assert a.get_zorder() > b.get_zorder()
+    assert a.get_sizes()[0] < b.get_sizes()[0]
+
+
 @pytest.mark.parametrize(("rho", "said"), [(-0.57, "−0.57"), (1.0, "1.00"), (np.nan, "–")])
-def test_the_legend_gives_rank_correlations_and_the_claimed_slope(rho: float, said: str) -> None:
+def test_the_legend_gives_rank_correlations_and_slopes_fitted_and_claimed(
+    rho: float, said: str
+) -> None:
     for axes, slope in zip(
         figures.theory_scatter(*theory(rho), LINKS).axes, ("1", "1", "1", "0.5"), strict=True
     ):
         legend = axes.get_legend()
         assert legend is not None
         texts = [text.get_text() for text in legend.get_texts()]
-        assert texts == [*(rf"{f} $\rho$ = {said}" for f in "EAB"), f"slope {slope}"]
+        fitted = [rf"{f}: $\rho$ = {said}, slope 0.70" for f in "EAB"]
+        assert texts == [*fitted, f"claimed: slope {slope}"]
 
 
 def test_the_guide_has_the_claimed_slope_through_the_middle_of_the_points() -> None:

@@ -96,7 +96,7 @@ def write_run(
     columns: Mapping[str, Any] | None = None,
     kept: Any = None,
     events: Sequence[Mapping[str, Any]] = (),
-    metrics: Sequence[tuple[int, Mapping[str, float]]] = (),
+    metrics: Sequence[tuple[int, Mapping[str, float]]] | None = None,
     flush_after: Sequence[int] = (),
     seed: int = 0,
     results: Mapping[str, Any] | None = None,
@@ -110,6 +110,8 @@ def write_run(
         Values of float columns, broadcast to (steps, triplets); the others are random, positive.
     kept
         Broadcast to (steps, triplets); random if None.
+    metrics
+        By step; the learning rate if None, which a recorder writes at every step.
     flush_after
         Steps after which a part ends; the rest goes into the last one.
     described
@@ -131,10 +133,12 @@ def write_run(
     marks = np.broadcast_to(generator.random(shape) < 0.6 if kept is None else kept, shape)
     writer = LogWriter(path, known, triplets=schema)
     for at, step in enumerate(steps):
+        if metrics is None:
+            writer.metrics(step, {"lr": 0.1})
         writer.triplets(step, np.stack([array[at] for array in values.values()]), marks[at])
         if step in flush_after:
             writer.flush()
-    for step, taken in metrics:
+    for step, taken in metrics or ():
         writer.metrics(step, taken)
     for event in events:
         writer.event(**event)
@@ -189,7 +193,7 @@ def sound_run(path: Path) -> Path:
         steps=range(3, 21, 3),
         every=3,
         flush_after=(6, 12),
-        metrics=[(1, {"loss": 1.0, "lr": 0.1})],
+        metrics=[(step, {"loss": 1.0, "lr": 0.1}) for step in range(1, 19)],
         events=[decision(3)],
     ).path
 

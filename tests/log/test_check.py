@@ -100,7 +100,7 @@ def test_two_parts_of_one_sequence_number(run: Path) -> None:
 
 def test_steps_under_a_wrong_name(run: Path) -> None:
     part = parts_of(run)[2]
-    renamed = part.rename(part.with_name("part-000002-000000099-000000102.parquet"))
+    renamed = part.rename(part.with_name("part-000002-000000013-000000018.parquet"))
     assert only_problem(run, renamed) == "holds steps 15 to 18, not those of its name"
 
 

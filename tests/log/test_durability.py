@@ -136,7 +136,7 @@ while True:
     if not child:
         os.fsync, os.replace = deadly("fsync", limit), deadly("replace", limit)
         write_run(Path(sys.argv[1]) / f"{limit:03d}", steps=range(1, 7), flush_after=(2, 4),
-                  metrics=[(1, {"loss": 0.5})], events=[decision(3)])
+                  events=[decision(3)])
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if os.WIFEXITED(status):

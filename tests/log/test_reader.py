@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.log.conftest import STEPS
 from tests.log.synthetic import (
     Written,
     damage_column,
@@ -23,23 +24,9 @@ from tests.log.synthetic import (
 )
 from vilora_analysis import analysis
 from vilora_analysis.errors import LogError
-from vilora_analysis.log import LogWriter, ModuleRow, Run, find_runs, open_run
+from vilora_analysis.log import LogWriter, ModuleRow, Run, open_run
 
-STEPS = (5, 10, 15, 20, 25, 30, 35)
 KEYS = ["step", "module", "layer", "matrix", "k", "kept"]
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """Seven steps in three parts."""
-    return write_run(
-        tmp_path_factory.mktemp("read") / "run", steps=STEPS, every=5, flush_after=(10, 25)
-    )
-
-
-@pytest.fixture(scope="module")
-def run(written: Written) -> Run:
-    return open_run(written.path)
 
 
 @settings(max_examples=15, deadline=None)
@@ -113,6 +100,22 @@ def test_a_part_of_half_a_step_is_not_reshaped(tmp_path: Path) -> None:
     (run / "run.json").write_text(described.replace('"rank": 2', '"rank": 5'))
     with pytest.raises(LogError, match=r"part-\S+ does not hold whole steps of 23 triplets"):
         list(open_run(run).blocks(["score.snr"]))
+
+
+def test_scores_can_be_asked_for_by_their_published_names(run: Run) -> None:
+    frame = run.triplets(["k", "score.SNR", "score.mag.A"], 10)
+    assert list(frame) == ["k", "score.snr", "score.mean_abs.A"]
+    assert next(run.blocks(["score.SNR"], 10)).values.keys() == {"score.snr"}
+
+
+def test_a_part_that_is_there_twice_is_not_read_twice(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path / "run", flush_after=(2,)).path)
+    part = parts_of(run.path)[0]
+    copy = part.with_name(part.name.replace("part-000000", "part-000002"))
+    copy.write_bytes(part.read_bytes())
+    for read in (lambda: run.triplets(["k"], 1), lambda: list(run.blocks(["score.snr"]))):
+        with pytest.raises(LogError, match=rf"{copy.name} repeats steps of part-000001-"):
+            read()
 
 
 def test_steps_are_those_recorded(run: Run) -> None:
@@ -205,20 +208,6 @@ def test_a_run_that_is_still_written_can_be_read(tmp_path: Path) -> None:
     assert open_run(log.directory).steps.tolist() == [1]
     assert open_run(log.directory).manifest.status == "running"
     log.close("finished")
-
-
-def test_runs_are_found_at_or_directly_below_a_folder(tmp_path: Path) -> None:
-    for name in ("b", "a", "nested/deep"):
-        write_run(tmp_path / name, steps=(1,))
-    (tmp_path / "c").mkdir()
-    assert [run.name for run in find_runs(tmp_path)] == ["a", "b"]
-    assert [run.path for run in find_runs(str(tmp_path / "a"))] == [tmp_path / "a"]
-    assert find_runs(tmp_path / "c") == find_runs(tmp_path / "nowhere") == []
-
-
-def test_opening_what_is_not_a_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match=r"no run in .*: there is no run\.json"):
-        open_run(tmp_path)
 
 
 def test_a_run_says_what_it_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.log.conftest import STEPS
 from tests.log.synthetic import (
     Written,
     manifest,
@@ -20,22 +21,6 @@ from tests.log.synthetic import (
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import LogWriter, ModuleRow, Run, open_run
 from vilora_analysis.log.schema import elements_schema
-
-STEPS = (5, 10, 15, 20, 25, 30, 35)
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """Seven steps in three parts."""
-    return write_run(
-        tmp_path_factory.mktemp("read") / "run", steps=STEPS, every=5, flush_after=(10, 25)
-    )
-
-
-@pytest.fixture(scope="module")
-def run(written: Written) -> Run:
-    return open_run(written.path)
-
 
 SELECTIONS: list[tuple[Any, list[int]]] = [
     (None, list(STEPS)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from pathlib import Path
 
+import peft
 import pytest
 import torch
 import transformers
@@ -77,3 +79,45 @@ def test_an_encoder_is_pruned_and_recorded_under_its_own_names(name: str, tmp_pa
     layers = {module.layer for module in run.manifest.modules if module.matrix in MATRICES}
     assert layers == {0, 1}
     assert check_run(run.path) == []
+
+
+DECODERS = {
+    "llama": (
+        transformers.LlamaConfig(**SMALL, num_key_value_heads=1),
+        {**SIX, "mlp.gate_proj": 2},
+    ),
+    # query, key and value are one matrix, stored transposed
+    "gpt2": (
+        transformers.GPT2Config(
+            vocab_size=60, n_embd=16, n_inner=24, n_layer=2, n_head=2, n_positions=32
+        ),
+        {"attn.c_attn": 2, "W_o": 2, "W_f1": 2, "W_f2": 2},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(DECODERS))
+def test_a_causal_language_model_goes_through_the_same_recorder(name: str, tmp_path: Path) -> None:
+    config, expected = DECODERS[name]
+    torch.manual_seed(0)
+    settings = {"tinit": 2, "tfinal": 2, "total_step": 10, "deltaT": 1, "init_r": 3, "target_r": 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about transposed layers, which it handles
+        model = peft.get_peft_model(
+            transformers.AutoModelForCausalLM.from_config(config),
+            peft.AdaLoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", **settings),
+        )
+    optimizer = ivon_for(trainable(model))
+    with va.instrument(model, optimizer, tmp_path / "run", criterion="snr") as recording:
+        for _ in range(10):
+            ids = torch.randint(3, 60, (4, 7))
+            with va.sampled_parameters(optimizer):
+                model(input_ids=ids, labels=ids).loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        assert recording.n_kept == 2 * sum(expected.values())
+    run = va.open_run(tmp_path / "run")
+    assert Counter(module.matrix for module in run.manifest.modules) == expected
+    assert {module.layer for module in run.manifest.modules} == {0, 1}
+    assert check_run(run.path) == []
+    model.save_pretrained(tmp_path / "adapter")

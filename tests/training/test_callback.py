@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import transformers
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
-from vilora_analysis.errors import LayoutError
+from vilora_analysis.errors import ConfigError, LayoutError
 from vilora_analysis.log import check_run
+from vilora_analysis.training.models import recompute_activations
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
@@ -46,6 +48,7 @@ def trainer(model: Any, optimizer: Any, callback: Any, folder: Path, **overrides
         model=model,
         args=arguments,
         train_dataset=Rows(40),
+        eval_dataset=Rows(6),
         optimizers=(optimizer, constant),
         callbacks=[callback],
     )
@@ -116,8 +119,223 @@ def test_a_failing_setup_is_said_before_training(tmp_path: Path) -> None:
 def test_adamw_is_observed_without_sampling(tmp_path: Path) -> None:
     model = adalora(tiny_bert())
     optimizer = torch.optim.AdamW(trainable(model), lr=1e-3)
-    callback = va.VILoRACallback(tmp_path / "run")
-    trainer(model, optimizer, callback, tmp_path / "out").train()
+    callback = va.VILoRACallback(tmp_path / "run", criterion=None)
+    with pytest.warns(UserWarning, match="trained for 30 steps and nothing was ever pruned"):
+        trainer(model, optimizer, callback, tmp_path / "out").train()
     run = va.open_run(tmp_path / "run")
     assert "score.sensitivity" in run.columns
     assert "score.snr" not in run.columns
+
+
+def trained(folder: Path, *, out: bool = False, **overrides: Any) -> tuple[Any, Any]:
+    model = adalora(tiny_bert(dropout=overrides.pop("dropout", 0.0)))
+    optimizer = ivon_for(trainable(model))
+    callback = va.VILoRACallback(folder / "run" if out else None)
+    trainer(model, optimizer, callback, folder / "out", **overrides).train()
+    return model, optimizer
+
+
+def mean_weights(model: Any) -> dict[str, torch.Tensor]:
+    return {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
+
+
+def test_the_clipped_gradient_is_what_ivon_gets(tmp_path: Path) -> None:
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    seen: list[float] = []
+    optimizer.register_step_pre_hook(
+        lambda o, *_: seen.append(float(o.state["avg_grad"].norm())),
+    )
+    callback = va.VILoRACallback()
+    trainer(model, optimizer, callback, tmp_path / "out", max_grad_norm=0.01).train()
+    assert len(seen) == 30
+    assert max(seen) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:
+    plain, _ = trained(tmp_path / "a", dropout=0.1)
+    model = adalora(tiny_bert(dropout=0.1))
+    recompute_activations(model)
+    optimizer = ivon_for(trainable(model))
+    trainer(model, optimizer, va.VILoRACallback(), tmp_path / "b").train()
+    expected = mean_weights(plain)
+    assert all(torch.equal(value, expected[name]) for name, value in mean_weights(model).items())
+
+
+def test_bf16_trains_a_posterior_in_float32(tmp_path: Path) -> None:
+    model, optimizer = trained(tmp_path, out=True, bf16=True)
+    exact, _ = trained(tmp_path / "exact")
+    run = va.open_run(tmp_path / "run")
+    assert run.triplets(["kept"], -1)["kept"].sum() == 26
+    assert check_run(run.path) == []
+    assert optimizer.param_groups[0]["hess"].dtype == torch.float32
+    name = "base_model.model.classifier.modules_to_save.default.weight"
+    weights, others = mean_weights(model)[name], mean_weights(exact)[name]
+    assert not torch.equal(weights, others)
+    torch.testing.assert_close(weights, others, rtol=0.2, atol=0.02)
+
+
+def test_evaluation_in_the_middle_is_at_the_mean_and_changes_nothing(tmp_path: Path) -> None:
+    plain = adalora(tiny_bert())
+    optimizer = with_fixed_noise(ivon_for(trainable(plain)))
+    trainer(plain, optimizer, va.VILoRACallback(), tmp_path / "out").train()
+    model = adalora(tiny_bert())
+    callback = va.VILoRACallback(tmp_path / "run")
+    # a DataLoader of its own draws a number, with or without us
+    optimizer = with_fixed_noise(ivon_for(trainable(model)))
+    inside = trainer(
+        model, optimizer, callback, tmp_path / "out", eval_strategy="steps", eval_steps=4
+    )
+    inside.train()
+    expected = mean_weights(plain)
+    assert all(torch.equal(value, expected[name]) for name, value in mean_weights(model).items())
+    losses = va.open_run(tmp_path / "run").metrics().set_index("step")["eval_loss"].dropna()
+    assert losses.index.tolist() == [4, 8, 12, 16, 20, 24, 28, 30]
+
+
+@pytest.mark.parametrize("step", [8, 16, 27])  # before, within and after the allocations
+def test_resumed_from_a_checkpoint_it_is_the_same_run(tmp_path: Path, step: int) -> None:
+    saving = {"save_strategy": "steps", "save_steps": step, "dropout": 0.1}
+    whole, optimizer = trained(tmp_path / "whole", out=True, **saving)
+
+    class Stop(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step == step + 2:
+                raise KeyboardInterrupt
+
+    for resumed in (False, True):
+        model = adalora(tiny_bert(dropout=0.1))
+        again = ivon_for(trainable(model))
+        callback = va.VILoRACallback(tmp_path / "run")
+        part = trainer(
+            model, again, callback, tmp_path / "out", save_strategy="steps", save_steps=step
+        )
+        if resumed:
+            part.train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{step}"))
+        else:
+            part.add_callback(Stop())
+            with pytest.raises(KeyboardInterrupt):
+                part.train()
+            callback.close()  # frees the run, which a killed process would not hold
+    assert again.current_step == optimizer.current_step == 30
+    expected = mean_weights(whole)
+    assert all(torch.equal(value, expected[name]) for name, value in mean_weights(model).items())
+    for group, other in zip(optimizer.param_groups, again.param_groups, strict=True):
+        assert torch.equal(group["hess"], other["hess"])
+    runs = [va.open_run(tmp_path / "whole" / "run"), va.open_run(tmp_path / "run")]
+    assert runs[0].triplets().equals(runs[1].triplets())
+    assert runs[0].events().equals(runs[1].events())
+    assert all(check_run(run.path) == [] for run in runs)
+    patterns = [m.peft_config["default"].rank_pattern for m in (whole, model)]
+    assert patterns[0] == patterns[1]
+
+
+def test_resuming_without_the_callbacks_file_is_said(tmp_path: Path) -> None:
+    trained(tmp_path, save_strategy="steps", save_steps=8)
+    (tmp_path / "out" / "checkpoint-8" / "vilora.pt").unlink()
+    model = adalora(tiny_bert())
+    again = trainer(model, ivon_for(trainable(model)), va.VILoRACallback(), tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"no vilora\.pt in .*checkpoint-8.*resume_from="):
+        again.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-8"))
+
+
+def test_the_best_model_comes_with_what_it_kept(tmp_path: Path) -> None:
+    """The Trainer loads its best weights at the end; the adapter gets the ranks of that step."""
+    model = adalora(tiny_bert())
+    callback = va.VILoRACallback()
+    best = trainer(
+        model,
+        ivon_for(trainable(model)),
+        callback,
+        tmp_path / "out",
+        eval_strategy="steps",
+        save_strategy="steps",
+        eval_steps=10,
+        save_steps=10,
+        load_best_model_at_end=True,
+    )
+    losses = itertools.count(1.0)  # the first is the best: it had pruned, but not to the end
+    best.evaluate = lambda **_: (
+        best.log({"eval_loss": (loss := next(losses))}) or {"eval_loss": loss}
+    )
+    best.train()
+    assert best.state.best_model_checkpoint.endswith("checkpoint-10")
+    pattern = model.peft_config["default"].rank_pattern
+    values = dict(model.named_parameters())
+    for name, row in pattern.items():
+        alive = values[f"base_model.model.{name}"].flatten() != 0
+        assert alive.tolist() == row
+    assert 26 < sum(map(sum, pattern.values())) < 39
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_steps": 24}, r"allocation would come at step 25 .*training ends at step 24"),
+        ({"fp16": True}, r"fp16 scales the loss .*Use bf16"),
+        ({"fsdp": "full_shard"}, "fsdp splits parameters over processes"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    callback = va.VILoRACallback(tmp_path / "run")
+    impossible = trainer(model, optimizer, callback, tmp_path / "out")
+    for name, value in arguments.items():
+        setattr(impossible.args, name, value)
+    with pytest.raises(ConfigError, match=message):
+        impossible.train()
+    assert not isinstance(model.base_model.rankallocator, va.ScoreAllocator)
+
+
+def test_another_callback_that_allocates_is_refused(tmp_path: Path) -> None:
+    class Allocates(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            kwargs["model"].base_model.update_and_allocate(state.global_step)
+
+    model = adalora(tiny_bert())
+    both = trainer(model, ivon_for(trainable(model)), va.VILoRACallback(), tmp_path / "out")
+    both.add_callback(Allocates())
+    with pytest.raises(LayoutError, match="something else calls update_and_allocate too"):
+        both.train()
+
+
+def test_the_callback_given_twice_is_refused(tmp_path: Path) -> None:
+    model = adalora(tiny_bert())
+    twice = trainer(model, ivon_for(trainable(model)), va.VILoRACallback(), tmp_path / "out")
+    twice.add_callback(va.VILoRACallback())
+    with pytest.raises(LayoutError, match="allocated already"):
+        twice.train()
+
+
+def test_a_parameter_without_gradient_is_said_and_the_means_are_back(tmp_path: Path) -> None:
+    model = adalora(tiny_bert())
+    unused = torch.nn.Parameter(torch.ones(2))
+    optimizer = ivon_for([*trainable(model), unused])
+    before = {name: value.clone() for name, value in mean_weights(model).items()}
+    callback = va.VILoRACallback()
+    with pytest.raises(LayoutError, match=r"1 of .* trained parameters got no gradient"):
+        trainer(model, optimizer, callback, tmp_path / "out").train()
+    assert all(torch.equal(value, before[name]) for name, value in mean_weights(model).items())
+    assert torch.equal(unused, torch.ones(2))
+
+
+def test_after_an_error_close_gives_the_means_back(tmp_path: Path) -> None:
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    callback = va.VILoRACallback(tmp_path / "run")
+    failing = trainer(model, optimizer, callback, tmp_path / "out")
+    before = {name: value.clone() for name, value in mean_weights(model).items()}
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("in the forward pass")
+
+    failing.compute_loss = fail
+    with pytest.raises(RuntimeError, match="in the forward pass"):
+        failing.train()
+    assert not all(torch.equal(v, before[name]) for name, v in mean_weights(model).items())
+    callback.close()
+    assert all(torch.equal(v, before[name]) for name, v in mean_weights(model).items())
+    assert va.open_run(tmp_path / "run").manifest.status == "failed"

@@ -24,7 +24,17 @@ from vilora_analysis.training import RunConfig
         ({"batch_size": -1}, "batch_size = -1"),
         ({"lr": 0.0}, "lr = 0.0"),
         ({"beta2": 1.0}, "beta2 = 1.0: lies in [0, 1)"),
-        ({"warmup": 1.5}, "warmup = 1.5"),
+        ({"warmup_steps": 700}, "warmup_steps 700 exceed the 600 steps"),
+        ({"warmup_steps": -1}, "warmup_steps = -1: must not be negative"),
+        ({"scale": 0.0}, "scale = 0.0: must be greater than 0"),
+        ({"method": "dora"}, "'dora' is none of 'adalora', 'lora', 'full_ft'"),
+        ({"method": "lora"}, "lora has no singular values to prune; criterion must be 'none'"),
+        ({"method": "lora", "criterion": "none", "target_rank": 0}, "LoRA needs a rank"),
+        ({"lr_schedule": "two_level"}, "two_level needs first_lr"),
+        ({"lr_schedule": "two_level", "first_lr": 2.0}, "warmup_steps 36 <= first_steps 0"),
+        ({"eval_samples": 2, "optimizer": "adamw", "criterion": "none"}, "eval_samples need a"),
+        ({"train_file": Path("x.csv")}, "train_file needs validation_file, and text_columns"),
+        ({"text_columns": ("a",)}, "go with train_file"),
         ({"seed": -1}, "seed = -1: must not be negative"),
         ({"seed": 2**32}, "seed = 4294967296: must be below 2^32"),
         ({"lr": math.inf}, "lr = inf: must be finite"),
@@ -50,7 +60,7 @@ def test_defaults_are_filled_in() -> None:
     assert (schedule.tinit, schedule.tfinal, schedule.final_step) == (150, 400, 600)
     assert (schedule.init_budget, schedule.target_budget) == (222, 148)
     assert config.learning_rate > 0
-    assert str(config.directory) == "runs/acceptability-ivon-snr-0"
+    assert str(config.directory) == "runs/acceptability-adalora-ivon-snr-0"
 
 
 def test_observing_needs_no_criterion() -> None:

@@ -10,14 +10,12 @@ import peft
 import pytest
 import torch
 import transformers
-from scipy import stats
-from sklearn import metrics
 
 import vilora_analysis as va
 from vilora_analysis.errors import ConfigError, MissingExtraError
 from vilora_analysis.log import check_run
 from vilora_analysis.training import TASKS, RunConfig
-from vilora_analysis.training.evaluation import METRICS, evaluate, predict
+from vilora_analysis.training.evaluation import evaluate, predict
 from vilora_analysis.training.models import load_pretrained
 from vilora_analysis.training.run import train
 
@@ -32,12 +30,19 @@ def config(encoder: Path, glue: Path, out: Path, **settings: object) -> RunConfi
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, {"accuracy"}),
-        ({"criterion": "none"}, {"accuracy"}),
-        ({"optimizer": "adamw", "criterion": "sensitivity"}, {"accuracy"}),
+        ({}, {"accuracy", "ece"}),
+        ({"criterion": "none"}, {"accuracy", "ece"}),
+        ({"optimizer": "adamw", "criterion": "sensitivity"}, {"accuracy", "ece"}),
         ({"task": "stsb"}, {"pearson", "spearman"}),
-        ({"task": "mnli"}, {"accuracy_matched", "accuracy_mismatched"}),
-        ({"task": "qqp"}, {"accuracy", "f1"}),
+        (
+            {"task": "mnli"},
+            {"accuracy_matched", "accuracy_mismatched", "ece_matched", "ece_mismatched"},
+        ),
+        ({"task": "qqp"}, {"accuracy", "f1", "ece"}),
+        (
+            {"eval_samples": 2},
+            {"accuracy", "ece", "sampled_accuracy", "sampled_ece"},
+        ),
     ],
 )
 def test_a_run_ends_with_its_tasks_metrics_and_a_sound_log(
@@ -51,6 +56,98 @@ def test_a_run_ends_with_its_tasks_metrics_and_a_sound_log(
     assert len(run.steps) == 20
     assert check_run(run.path) == []
     assert {"loss", "lr", "seconds"} <= set(run.metrics())
+
+
+@pytest.mark.parametrize("optimizer", ["ivon", "adamw"])
+def test_lora_is_recorded_as_pairs(
+    encoder_path: Path, glue: Path, tmp_path: Path, optimizer: str
+) -> None:
+    settings = config(
+        encoder_path, glue, tmp_path / "run", method="lora", optimizer=optimizer, criterion="none"
+    )
+    run = train(settings, progress=False)
+    assert check_run(run.path) == []
+    assert run.manifest.n_triplets == 2 * 13 == run.manifest.results["budget_kept"]
+    assert {"mu_A", "mu_B", "score.mean_abs"} <= set(run.columns)
+    assert "mu_E" not in run.columns
+    assert ("score.snr" in run.columns) is (optimizer == "ivon")
+    assert (run.path / "adapter" / "posterior.safetensors").exists() is (optimizer == "ivon")
+
+
+@pytest.mark.parametrize("optimizer", ["ivon", "adamw"])
+def test_full_fine_tuning_records_metrics_only(
+    encoder_path: Path, glue: Path, tmp_path: Path, optimizer: str
+) -> None:
+    settings = config(
+        encoder_path,
+        glue,
+        tmp_path / "run",
+        method="full_ft",
+        optimizer=optimizer,
+        criterion="none",
+        lr=0.1 if optimizer == "ivon" else 1e-3,
+        eval_every=10,
+    )
+    run = train(settings, progress=False)
+    assert check_run(run.path) == []
+    assert not (run.path / "triplets").exists()
+    assert run.manifest.modules == ()
+    assert {"loss", "lr", "seconds", "eval_accuracy"} <= set(run.metrics())
+    assert set(run.manifest.results) == {
+        *("accuracy", "ece", "best_accuracy", "best_ece", "best_step")
+    }
+    assert run.metrics()["loss"].count() == 20
+    for name in ("adapter", "adapter-best"):
+        loaded = transformers.AutoModelForSequenceClassification.from_pretrained(run.path / name)
+        assert loaded.config.id2label == {0: "negative", 1: "positive"}
+
+
+def test_gradient_checkpointing_trains_the_same(
+    encoder_path: Path, glue: Path, tmp_path: Path
+) -> None:
+    runs = [
+        train(
+            config(encoder_path, glue, tmp_path / str(on), gradient_checkpointing=on),
+            progress=False,
+        )
+        for on in (False, True)
+    ]
+    assert runs[0].triplets().equals(runs[1].triplets())
+
+
+def test_bf16_trains_and_ends_near_float32(encoder_path: Path, glue: Path, tmp_path: Path) -> None:
+    losses = [
+        train(config(encoder_path, glue, tmp_path / str(on), bf16=on), progress=False).metrics()
+        for on in (False, True)
+    ]
+    first, second = (frame["loss"].to_numpy() for frame in losses)
+    assert not np.array_equal(first, second)
+    np.testing.assert_allclose(second, first, rtol=0.05)
+
+
+def test_the_best_adapter_is_the_one_of_the_best_step(
+    encoder_path: Path, glue: Path, tmp_path: Path
+) -> None:
+    """Loaded by plain PEFT it scores what the manifest says of the best, pruned or not yet."""
+    settings = config(
+        encoder_path, glue, tmp_path / "run", lr=20.0, eval_every=1, eval_samples=3, steps=12
+    )
+    run = train(settings, progress=False)
+    results = run.manifest.results
+    logged = run.metrics().set_index("step")["eval_accuracy"]
+    assert results["best_step"] == logged.idxmax()
+    assert results["best_accuracy"] == logged.max()
+    task, splits = TASKS["sst2"], va.training.data.load_splits(TASKS["sst2"], glue)
+    encoder = load_pretrained(str(encoder_path), task, 24)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
+        warnings.simplefilter("ignore", FutureWarning)
+        encoder.model = peft.PeftModel.from_pretrained(encoder.model, run.path / "adapter-best")
+    again = evaluate(encoder, task, splits.validation)
+    assert again["accuracy"] == results["best_accuracy"]
+    assert again["ece"] == pytest.approx(results["best_ece"], abs=1e-5)
+    ranks = [p.shape[0] for n, p in encoder.model.named_parameters() if "lora_E" in n]
+    assert sum(ranks) == results["best_budget_kept"]
 
 
 def test_the_saved_adapter_predicts_what_the_trained_model_did(
@@ -100,19 +197,6 @@ def test_predictions_come_in_the_order_of_the_rows(encoder_path: Path, glue: Pat
     together = predict(encoder, task, frame, batch_size=5)
     alone = [predict(encoder, task, frame.iloc[[i]])[0] for i in range(len(frame))]
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-4, atol=1e-5)
-
-
-def test_metrics_are_the_libraries_own() -> None:
-    labels, predictions = np.array([0, 1, 1, 0, 1]), np.array([0, 1, 0, 0, 1])
-    assert METRICS["accuracy"](labels, predictions) == 0.8
-    assert METRICS["f1"](labels, predictions) == metrics.f1_score(labels, predictions)
-    assert METRICS["matthews"](labels, predictions) == pytest.approx(
-        np.corrcoef(labels, predictions)[0, 1]
-    )
-    values = np.array([0.1, 0.5, 0.4, 0.0, 2.0])
-    assert METRICS["pearson"](labels, values) == stats.pearsonr(labels, values).statistic
-    assert METRICS["spearman"](labels, values) == stats.spearmanr(labels, values).statistic
-    assert np.isnan(METRICS["pearson"](labels, np.ones(5)))
 
 
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:

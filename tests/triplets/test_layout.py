@@ -5,6 +5,7 @@ from __future__ import annotations
 import peft
 import pytest
 import torch
+import transformers
 
 from tests.conftest import adalora, lora, tiny_bert
 from vilora_analysis.errors import LayoutError
@@ -133,3 +134,14 @@ def test_a_loaded_rank_pattern_is_understood_with_and_without_adapter_name() -> 
     pattern = {key: kept[3 * i : 3 * i + 3] for i, key in enumerate(layout.pattern_keys)}
     shortened = {key.removesuffix(".default"): row for key, row in pattern.items()}
     assert layout.kept_from_pattern(pattern) == layout.kept_from_pattern(shortened) == kept
+
+
+def test_the_halves_of_an_encoder_decoder_model_are_told_apart() -> None:
+    config = transformers.T5Config(
+        vocab_size=40, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2
+    )
+    names = ["q", "k", "v", "o", "wi", "wo"]
+    model = adalora(transformers.T5ForSequenceClassification(config), target_modules=names)
+    places = [(m.matrix, m.layer) for m in TripletLayout.from_model(model).modules]
+    assert len(places) == len(set(places)) == 32
+    assert {"W_q", "W_q_dec", "W_q_cross"} <= {matrix for matrix, _ in places}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,16 @@ class ScoreAllocator:
     ----------
     kept
         Boolean by triplet: what the last decision kept.
+    decided
+        Whether anything was decided yet.
     last
         The decision of the latest step; None if that step decided nothing.
+
+    Notes
+    -----
+    PEFT's configuration gets no ``rank_pattern`` from here while training goes on: with one,
+    PEFT saves an adapter cut to it, and a checkpoint could neither be resumed nor revive a triplet.
+    The recording sets it when it is closed.
     """
 
     def __init__(
@@ -86,37 +95,69 @@ class ScoreAllocator:
         self._values: list[Tensor] = [by_name[module.parameters["E"]] for module in layout.modules]
         self._ranks = [module.rank for module in layout.modules]
         self.kept = torch.ones(layout.n_triplets, dtype=torch.bool, device=self._values[0].device)
+        self.decided = False
         self.last: Allocation | None = None
         self._snapshot: Snapshot | None = None
         self._pattern: Mapping[str, list[bool]] | None = None
+        self._driven = self._open = False
 
     @property
     def waiting(self) -> bool:
         """Whether a snapshot was staged and nobody has called for its decision yet."""
         return self._snapshot is not None
 
-    def stage(self, snapshot: Snapshot | None) -> None:
-        """Hand over what the next decision is made from; None where none is due."""
-        self._snapshot, self.last = snapshot, None
+    def stage(self, snapshot: Snapshot | None, *, driven: bool = False) -> None:
+        """Hand over what the next decision is made from; None where none is due.
+
+        Parameters
+        ----------
+        snapshot
+            The posterior at this step.
+        driven
+            Whether the call comes within :meth:`driving`; then any other is refused.
+        """
+        self._snapshot, self.last, self._driven = snapshot, None, driven
+
+    @contextmanager
+    def driving(self) -> Iterator[None]:
+        """Let calls from PEFT through for the block."""
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open = False
+
+    def restore(self, kept: Tensor, *, decided: bool) -> None:
+        """Take up what another process kept, to go on from its checkpoint."""
+        self.kept, self.decided = kept, decided
+
+    def _refuse_others(self) -> None:
+        if self._driven and not self._open:
+            raise LayoutError(
+                "something else calls update_and_allocate too, another callback or your loop; let "
+                "either instrument() do it, or your loop (drive=False)"
+            )
 
     @torch.no_grad()
     def update_and_allocate(
         self, model: nn.Module, step: int, force_mask: bool = False
-    ) -> tuple[int, dict[str, list[bool]] | None]:
+    ) -> tuple[int, None]:
         """Decide, if a decision is due; called by PEFT.
 
         Returns
         -------
         budget : int
             Total rank after this step.
-        rank_pattern : dict or None
-            Kept triplets by the name of their E, in PEFT's form; None if nothing was decided.
+        rank_pattern : None
+            Where PEFT's allocator gives what it keeps; see the class's notes.
 
         Raises
         ------
         LayoutError
-            If a decision is due and no snapshot was handed over since the last call.
+            If a decision is due and no snapshot was handed over since the last call, or somebody
+            calls beside the recording that drives.
         """
+        self._refuse_others()
         snapshot, self._snapshot = self._snapshot, None
         budget = self.schedule.budget(step)
         if not (force_mask or self.schedule.decides(step)):
@@ -136,17 +177,18 @@ class ScoreAllocator:
             pruned=_indices(self.kept & ~kept),
             revived=_indices(kept & ~self.kept),
         )
-        self.kept = kept
+        self.kept, self.decided = kept, True
         self._mask()
-        return budget, self.rank_pattern()
+        return budget, None
 
     @torch.no_grad()
     def mask_using_rank_pattern(
-        self, model: nn.Module, rank_pattern: Mapping[str, list[bool]]
+        self, model: nn.Module, rank_pattern: Mapping[str, list[bool]] | None
     ) -> None:
-        """Set to 0 what the final pattern does not keep; called by PEFT after the last decision."""
+        """Set to 0 what was not kept; called by PEFT after the last decision."""
+        self._refuse_others()
         self._snapshot = None
-        if rank_pattern is not self._pattern:
+        if rank_pattern is not None and rank_pattern is not self._pattern:
             kept = self.layout.kept_from_pattern(rank_pattern)
             self.kept = torch.tensor(kept, device=self.kept.device)
             self._pattern = rank_pattern
@@ -161,8 +203,14 @@ class ScoreAllocator:
 
     def rank_pattern(self) -> dict[str, list[bool]]:
         """Kept triplets by the name of their E, as PEFT keeps them in its configuration."""
-        kept = [piece.tolist() for piece in self.kept.cpu().split(self._ranks)]
-        return dict(zip(self.layout.pattern_keys, kept, strict=True))
+        return self.layout.pattern(self.kept.tolist())
+
+    @torch.no_grad()
+    def in_use(self) -> list[bool]:
+        """Triplets that the model's output depends on: kept, or revived since the last decision."""
+        flat = torch.cat([value.reshape(-1) for value in self._values])
+        alive: list[bool] = (self.kept | (flat != 0)).tolist()
+        return alive
 
     def _mask(self) -> None:
         flat = torch.cat([value.reshape(-1) for value in self._values])

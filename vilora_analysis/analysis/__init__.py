@@ -5,6 +5,7 @@ Each file asks one question and answers it with a tidy frame that a figure can d
 
 from vilora_analysis.analysis.correlation import METHODS, correlations
 from vilora_analysis.analysis.ranks import ranks
+from vilora_analysis.analysis.runs import runs_table
 from vilora_analysis.analysis.steps import decision_step
 from vilora_analysis.analysis.theory import LINKS, has_theory, theory, theory_points
 
@@ -15,6 +16,7 @@ __all__ = [
     "decision_step",
     "has_theory",
     "ranks",
+    "runs_table",
     "theory",
     "theory_points",
 ]

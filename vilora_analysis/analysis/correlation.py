@@ -12,6 +12,7 @@ from scipy import stats
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run, StepBlock
 from vilora_analysis.log.reader import Steps
+from vilora_analysis.naming import score_name
 
 __all__ = ["METHODS", "correlations"]
 
@@ -35,7 +36,7 @@ def correlations(
     run
         A recorded run.
     scores
-        Scores to compare; all recorded ones if None.
+        Scores to compare, by their names or published aliases; all recorded ones if None.
     steps
         Steps to look at; all recorded ones if None.
     methods
@@ -55,7 +56,7 @@ def correlations(
     LogError
         If a score is not in the log.
     """
-    names = list(dict.fromkeys(run.score_names if scores is None else scores))
+    names = list(dict.fromkeys(map(score_name, run.score_names if scores is None else scores)))
     if len(names) < 2 or not set(methods) <= METHODS.keys() or by not in ("all", "matrix"):
         raise ConfigError(
             f"expected at least two scores, methods of {', '.join(METHODS)}, and by all or matrix; "

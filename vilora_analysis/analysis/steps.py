@@ -19,12 +19,21 @@ def decision_step(run: Run) -> int:
     Raises
     ------
     LogError
-        If no step is recorded.
+        If no step is recorded; it says why.
     """
     steps = run.steps
     if not len(steps):
-        raise LogError(f"{run.path} has no recorded steps; was it killed before the first flush?")
+        raise LogError(f"{run.path} has no recorded steps: {_why_none(run)}")
     events = run.events()
     decided = events["step"].to_numpy() if len(events) else steps
     common = np.intersect1d(decided, steps)
     return int(common[-1] if len(common) else steps[-1])
+
+
+def _why_none(run: Run) -> str:
+    if not run.manifest.n_triplets:
+        return "no matrix was adapted, so there are metrics only"
+    taken, every = max(run.metrics()["step"], default=0), run.manifest.every
+    if 0 < taken < every:
+        return f"one step in {every} is recorded, and the run took {taken}; record more often"
+    return "was it killed before the first flush?"

@@ -33,7 +33,7 @@ class Link:
     x_power, y_power
         Powers that make the claim one of proportionality.
     x_label, y_label
-        Axis labels, in math type.
+        Axis labels, in math type; symbols that no other panel explains are explained below them.
     expected_slope
         Slope on log axes if the link held exactly.
     """
@@ -49,14 +49,23 @@ class Link:
 
 
 LINKS: tuple[Link, ...] = (
-    Link("hess~fisher", "fisher_batch_{}", "hess_{}", 1, 1, r"$\hat F_B$", r"$h$", 1),
+    Link(
+        "hess~fisher",
+        "fisher_batch_{}",
+        "hess_{}",
+        1,
+        1,
+        "$\\hat F_B$\nrunning mean of $g^2$",
+        "$h$",
+        1,
+    ),
     Link(
         "precision~gradient",
         "fisher_batch_{}",
         "sigma_{}",
         0.5,
         -1,
-        r"RMS $g$",
+        "RMS $g$\n$\\hat F_B^{1/2}$",
         r"$1/\sigma$",
         1,
     ),
@@ -66,7 +75,7 @@ LINKS: tuple[Link, ...] = (
         "score.snr.{}",
         1,
         1,
-        r"$\bar I$",
+        "$\\bar I$\nsmoothed $|\\theta g|$",
         r"$|\mu|/\sigma$",
         1,
     ),
@@ -77,7 +86,7 @@ LINKS: tuple[Link, ...] = (
         "score.snr.{}",
         1,
         1,
-        r"$\bar I\,\bar U$",
+        "$\\bar I\\,\\bar U$\n$\\bar U$: smoothed $||\\theta g| - \\bar I|$",
         r"$|\mu|/\sigma$",
         0.5,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +11,25 @@ from vilora_analysis import analysis, figures
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 
-__all__ = ["analyse"]
+__all__ = ["Artefacts", "analyse"]
+
+_STEMS = ("ranks", "correlations", "correlations_over_time", "theory", "theory_points")
+_SUFFIXES = (".parquet", ".csv", ".png", ".pdf")
 
 
-def analyse(run: Run, out: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Artefacts:
+    """What was written, and what a reader may miss and why."""
+
+    files: list[Path]
+    notes: list[str]
+
+
+def analyse(run: Run, out: Path) -> Artefacts:
     """Write correlations, ranks and, where the run has a posterior, theory.
+
+    What an older analysis left in the folder and this one does not write is removed, so that all
+    files there are of one run.
 
     Parameters
     ----------
@@ -25,35 +40,57 @@ def analyse(run: Run, out: Path) -> list[Path]:
 
     Returns
     -------
-    list of Path
-        Tables as Parquet and CSV, figures as PNG and PDF.
+    Artefacts
+        Tables as Parquet and CSV, figures as PNG and PDF; and a line for each that is left out.
 
     Raises
     ------
     LogError
         If the run has no recorded steps, or the folder cannot be written.
     """
+    if not run.manifest.n_triplets:
+        return Artefacts([], ["nothing to analyse: no matrix was adapted, there are metrics only"])
     analysis.decision_step(run)  # says so if there is nothing to analyse
+    notes: list[str] = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return [
-            *_ranks(run, out),
-            *(_correlations(run, out) if len(run.score_names) > 1 else []),
-            *(_theory(run, out) if analysis.has_theory(run) else []),
+        before = _analysed_before(out)
+        files = [
+            *_ranks(run, out, notes),
+            *_correlations(run, out, notes),
+            *_theory(run, out, notes),
         ]
+        for file in sorted(before - set(files)):
+            file.unlink()
+            notes.append(f"removed {file}, which an older analysis left")
     except OSError as error:
         raise LogError(f"cannot write to {out}: {error}") from None
+    return Artefacts(files, notes)
 
 
-def _ranks(run: Run, out: Path) -> list[Path]:
+def _analysed_before(out: Path) -> set[Path]:
+    """Files of an older analysis: beside its table, since a lone theory.pdf is somebody's own."""
+    stems = [out / stem for stem in _STEMS if (out / f"{stem}.parquet").exists()]
+    files = {stem.with_suffix(suffix) for stem in stems for suffix in _SUFFIXES}
+    return {file for file in files if file.exists()}
+
+
+def _ranks(run: Run, out: Path, notes: list[str]) -> list[Path]:
     frame = analysis.ranks(run)
-    return [
-        *_table(frame, out / "ranks"),
-        *figures.save(figures.rank_heatmap(frame), out / "ranks"),
-    ]
+    files = _table(frame, out / "ranks")
+    if frame["layer"].isna().all():
+        notes.append("no heatmap of ranks: no adapted matrix lies within a layer")
+    elif (frame["rank"] == frame["init_rank"]).all():
+        notes.append("no heatmap of ranks: nothing was pruned, every matrix keeps its rank")
+    else:
+        files += figures.save(figures.rank_heatmap(frame), out / "ranks")
+    return files
 
 
-def _correlations(run: Run, out: Path) -> list[Path]:
+def _correlations(run: Run, out: Path, notes: list[str]) -> list[Path]:
+    if len(run.score_names) < 2:
+        notes.append("no correlations: fewer than two scores are recorded")
+        return []
     step = analysis.decision_step(run)
     methods = tuple(analysis.METHODS)
     chosen = pd.concat(
@@ -61,14 +98,20 @@ def _correlations(run: Run, out: Path) -> list[Path]:
     )
     over_time = analysis.correlations(run)
     drawn = chosen[(chosen["method"] == "spearman") & (chosen["group"] == "all")]
+    # of scores that carry a state, the equation says what the symbol on the axis is
+    states = [s.equation for s in run.manifest.scores if "←" in s.equation]
+    figure = figures.score_correlation(drawn, run.labels, caption="; ".join(states))
     return [
         *_table(chosen, out / "correlations"),
         *_table(over_time, out / "correlations_over_time"),
-        *figures.save(figures.score_correlation(drawn, run.labels), out / "correlations"),
+        *figures.save(figure, out / "correlations"),
     ]
 
 
-def _theory(run: Run, out: Path) -> list[Path]:
+def _theory(run: Run, out: Path, notes: list[str]) -> list[Path]:
+    if not analysis.has_theory(run):
+        notes.append("no theory: it needs a run trained with IVON, and its scores recorded")
+        return []
     points, fits = analysis.theory_points(run), analysis.theory(run)
     labels = [(link.name, link.x_label, link.y_label) for link in analysis.LINKS]
     return [

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import tyro
 
+from vilora_analysis.sweeps import ClusterOptions
 from vilora_analysis.training.config import RunConfig
 
-__all__ = ["Analyze", "Check", "Command", "Demo", "Scores", "Train"]
+__all__ = ["Analyze", "Check", "Command", "Demo", "Others", "Runs", "Scores", "Sweep", "Train"]
 
-Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
+RunPaths = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,13 @@ class Train(RunConfig):
     """Train one run with every score recorded.
 
     Example: vilora train --task sst2 --data-dir glue --criterion snr --steps 300
+
+    The published runs: vilora train --preset paper --task rte --target-rank 2 --criterion snr
+    --model microsoft/deberta-v3-base; add --scale 0.05 for a twentieth of the steps.
     """
+
+    show_config: bool = False
+    """Print what would run, and run nothing."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Analyze:
     Example: vilora analyze runs/demo/run --out runs/demo/analysis
     """
 
-    runs: Runs
+    runs: RunPaths
     """Run directories, or folders that hold some."""
     out: Path = Path("analysis")
     """Folder for tables (Parquet, CSV) and figures (PNG, PDF)."""
@@ -66,14 +73,52 @@ class Check:
     Example: vilora check runs/demo/run
     """
 
-    runs: Runs
+    runs: RunPaths
     """Run directories, or folders that hold some."""
 
 
-Command = (
+@dataclass(frozen=True, kw_only=True)
+class Sweep(ClusterOptions):
+    """Train every run that a file asks for; the same command goes on where it was stopped.
+
+    Example: vilora sweep systems --data-dir glue --workers 2
+
+    The file is TOML: out, a table [fixed] of settings, a table [grid] of lists that are combined,
+    and [[systems]] of settings that belong together. Finished runs are left alone. Exit status 1
+    if any run failed.
+    """
+
+    grid: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GRID.toml")]
+    """File of the sweep, or the name of a shipped one: systems, table1."""
+    out: Path | None = None
+    """Folder of the runs, in place of the file's."""
+    data_dir: Path | None = None
+    """Folder with TASK/{train,validation}.parquet, in place of the file's."""
+    retry_failed: bool = False
+    """Run once more what failed."""
+    dry_run: bool = False
+    """List the runs and their states, and start none."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """List the runs below folders: state, settings and results.
+
+    Example: vilora runs runs/systems --csv systems.csv
+    """
+
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")]
+    """Folders that hold runs, at any depth."""
+    csv: Path | None = None
+    """File for the whole table, a row for each run."""
+
+
+Others = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Analyze, tyro.conf.subcommand("analyze")]
     | Annotated[Scores, tyro.conf.subcommand("scores")]
     | Annotated[Check, tyro.conf.subcommand("check")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+    | Annotated[Runs, tyro.conf.subcommand("runs")]
 )
+Command = Annotated[Train, tyro.conf.subcommand("train")] | Others

@@ -11,8 +11,10 @@ from typing import Any
 
 import tyro
 
-from vilora_analysis.cli.commands import Command
-from vilora_analysis.errors import ViloraError
+import vilora_analysis
+from vilora_analysis.cli.terminal import accept_any_text, flush_output, stop_output
+from vilora_analysis.cli.train import command_for
+from vilora_analysis.errors import ViloraError, explain_missing
 
 __all__ = ["main"]
 
@@ -33,30 +35,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if a check found something, 2 for a user's mistake, 130 if
         interrupted.
     """
+    accept_any_text()
     try:
-        command = _parse(arguments)
-        from vilora_analysis.cli.run import run_command
-
-        return run_command(command)
+        return _answer(sys.argv[1:] if arguments is None else arguments)
     except ViloraError as error:
-        print(f"vilora: {error}", file=sys.stderr)
-        return _EXIT_MISTAKE
+        return _complain(error)
+    except ModuleNotFoundError as error:
+        explained = explain_missing(error)
+        if explained is error:
+            raise
+        return _complain(explained)
     except BrokenPipeError:
+        stop_output()
         return 0  # the reader of our output has seen enough
     except KeyboardInterrupt:
         print("vilora: interrupted; what was flushed stays readable", file=sys.stderr)
         return _EXIT_INTERRUPTED
+    finally:
+        flush_output()
 
 
-def _parse(arguments: Sequence[str] | None) -> Any:
+def _answer(words: Sequence[str]) -> int:
+    if list(words) == ["--version"]:
+        print(f"vilora {vilora_analysis.__version__}")
+        return 0
+    command = _parse(words)
+    from vilora_analysis.cli.run import run_command
+
+    return run_command(command)
+
+
+def _complain(error: Exception) -> int:
+    print(f"vilora: {error}", file=sys.stderr)
+    return _EXIT_MISTAKE
+
+
+def _parse(words: Sequence[str]) -> Any:
     complaint = io.StringIO()
+    command = command_for(words)
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                Command,
+                command,
                 prog="vilora",
-                description="Record, audit and draw importance scores for low-rank adapters.",
-                args=arguments,
+                description="Record, audit and draw importance scores for low-rank adapters. "
+                f"Version {vilora_analysis.__version__}.",
+                args=words,
                 config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
             )
     except SystemExit as stop:

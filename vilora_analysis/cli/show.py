@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from rich.console import Console
 from rich.table import Table
 
 from vilora_analysis import scores
 from vilora_analysis.analysis import correlations, decision_step
+from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.log import Run
 from vilora_analysis.log.summary import run_facts
 
@@ -17,9 +17,10 @@ __all__ = ["show_scores", "show_summary"]
 _MAIN = ("snr", "snr_abs", "mean_abs", "inverse_std", "sensitivity")
 
 
-def show_summary(run: Run, console: Console) -> None:
+def show_summary(run: Run, console: Terminal) -> None:
     """Print what a run was, what came out, and how its main scores rank the triplets."""
-    table = Table(title=run.name, title_justify="left", show_header=False, box=None)
+    console.line(run.name)
+    table = Table(show_header=False, box=None)
     for key, value in run_facts(run).items():
         table.add_row(key, value)
     console.print(table)
@@ -28,7 +29,8 @@ def show_summary(run: Run, console: Console) -> None:
         return
     step = decision_step(run)
     frame = correlations(run, scores=names, steps=step).set_index(["score_a", "score_b"])["value"]
-    matrix = Table(title=f"Spearman correlation at step {step}", title_justify="left", box=None)
+    console.line(f"Spearman correlation at step {step}")
+    matrix = Table(box=None)
     for name in ("", *names[:-1]):
         matrix.add_column(name, justify="right" if name else "left")
     for row, name in enumerate(names[1:], start=1):
@@ -41,7 +43,7 @@ def _number(value: float) -> str:
     return "constant" if math.isnan(value) else f"{value:.3f}"
 
 
-def show_scores(console: Console) -> None:
+def show_scores(console: Terminal) -> None:
     """Print the registry."""
     table = Table(box=None, pad_edge=False)
     for column in ("name", "equation", "needs", "source"):
@@ -49,6 +51,6 @@ def show_scores(console: Console) -> None:
     for name in scores.names():
         item = scores.get(name)
         table.add_row(item.name, item.equation, ", ".join(item.inputs), item.source)
-    console.print(table, markup=False)
+    console.print(table)
     aliases = ", ".join(f"{alias} = {name}" for alias, name in scores.ALIASES.items())
-    console.print(f"published names: {aliases}", markup=False, highlight=False)
+    console.print(f"published names: {aliases}")

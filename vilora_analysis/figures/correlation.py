@@ -14,7 +14,9 @@ from vilora_analysis.errors import ConfigError
 from vilora_analysis.figures.style import (
     SINGLE_COLUMN,
     StyledFigure,
+    add_caption,
     cell_text,
+    contrast_numbers,
     number,
     styled,
 )
@@ -23,7 +25,11 @@ __all__ = ["score_correlation"]
 
 
 def score_correlation(
-    correlations: pd.DataFrame, labels: Mapping[str, str], *, width: float = SINGLE_COLUMN
+    correlations: pd.DataFrame,
+    labels: Mapping[str, str],
+    *,
+    caption: str = "",
+    width: float = SINGLE_COLUMN,
 ) -> Figure:
     """Draw the lower triangle of a correlation matrix, the number in each cell.
 
@@ -35,6 +41,8 @@ def score_correlation(
     labels
         Label by score, for example ``run.labels``; its order is kept, and scores without a label
         follow by their names.
+    caption
+        A line to stand below, for example what the symbols of the labels mean.
     width
         Of the figure, in inches.
 
@@ -83,6 +91,8 @@ def score_correlation(
         for label in axes.get_xticklabels():
             label.set(ha="right", va="top" if size else "center", rotation_mode="anchor")
         axes.tick_params(axis="y", rotation=0)
+        contrast_numbers(axes)
+        add_caption(figure, caption)
     return figure
 
 

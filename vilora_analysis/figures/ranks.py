@@ -13,11 +13,13 @@ from vilora_analysis.errors import ConfigError
 from vilora_analysis.figures.style import (
     SINGLE_COLUMN,
     StyledFigure,
+    add_caption,
     cell_text,
+    contrast_numbers,
     matrix_label,
     styled,
 )
-from vilora_analysis.naming import MATRICES
+from vilora_analysis.naming import ROLES
 
 __all__ = ["rank_heatmap"]
 
@@ -29,7 +31,7 @@ def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure
     ----------
     ranks
         As :func:`vilora_analysis.analysis.ranks` gives it; the mean over several runs is drawn.
-        Matrices outside the layers (a pooler) are left out.
+        Matrices outside the layers (a pooler) have no cell; a line below says what they keep.
     width
         Of the figure, in inches.
 
@@ -50,7 +52,7 @@ def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure
     table = layered.pivot_table(
         index="matrix", columns="layer", values="rank", aggfunc="mean", observed=True
     )
-    known = [name for name in MATRICES if name in table.index]
+    known = [name for name in ROLES if name in table.index]
     table = table.loc[[*known, *(name for name in table.index if name not in known)]]
     whole = bool(np.isclose(table.fillna(0), table.fillna(0).round()).all().all())
     most = float(layered["init_rank"].max())
@@ -80,4 +82,17 @@ def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure
         axes.tick_params(length=0)
         axes.tick_params(axis="y", rotation=0)
         axes.tick_params(axis="x", rotation=0)
+        contrast_numbers(axes)
+        add_caption(figure, _outside_layers(ranks))
     return figure
+
+
+def _outside_layers(ranks: pd.DataFrame) -> str:
+    """What the matrices without a cell keep, the first three of them by name."""
+    outside = ranks[ranks["layer"].isna()]
+    if outside.empty:
+        return ""
+    kept = outside.groupby("matrix", sort=False, observed=True)[["rank", "init_rank"]].mean()
+    said = [f"{row.Index} keeps {row.rank:g} of {row.init_rank:g}" for row in kept.itertuples()]
+    more = f", and {len(said) - 3} more" if len(said) > 3 else ""
+    return f"Not shown, outside the layers: {', '.join(said[:3])}{more}."

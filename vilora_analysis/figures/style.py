@@ -7,19 +7,27 @@ from contextlib import contextmanager
 from importlib.resources import files
 from math import isnan
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
+import numpy as np
 from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 __all__ = [
     "COLOURS",
     "DOUBLE_COLUMN",
     "SINGLE_COLUMN",
     "StyledFigure",
+    "add_caption",
     "cell_text",
+    "contrast_numbers",
     "matrix_label",
     "number",
+    "readable_on",
     "save",
     "styled",
 ]
@@ -73,6 +81,39 @@ def cell_text(width: float, columns: int, characters: int, *, largest: float = 6
     return size if size >= 4 else 0.0
 
 
+def readable_on(colour: ColorType) -> str:
+    """Colour of type that stands out from a background: the one of more contrast (WCAG 2.1).
+
+    Examples
+    --------
+    >>> readable_on("white"), readable_on("#a69d75"), readable_on("navy")
+    ('0.1', '0.1', 'white')
+    """
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return "white" if luminance < 0.2 else "0.1"  # there both contrasts are 4.2
+
+
+def contrast_numbers(axes: Axes) -> None:
+    """Colour the numbers of a heatmap so that each stands out from its cell."""
+    (mesh,) = axes.collections
+    mesh.update_scalarmappable()
+    shown = ~np.ma.getmaskarray(np.ma.asarray(mesh.get_array())).ravel()
+    cells = np.asarray(mesh.get_facecolor())[shown]
+    for text, cell in zip(axes.texts, cells, strict=False):  # there may be no numbers
+        text.set_color(readable_on(tuple(cell)))
+
+
+def add_caption(figure: Figure, text: str) -> None:
+    """Write a line, or more if it is long, below everything else, and make room for it."""
+    if not text:
+        return
+    width, height = figure.get_size_inches()
+    lines = wrap(text, int(24 * width))
+    figure.supxlabel("\n".join(lines), fontsize=5.5, color="0.25")
+    figure.set_size_inches(width, height + 0.11 * len(lines))
+
+
 def number(value: float) -> str:
     """Two digits with a true minus, and no minus before zero.
 
@@ -85,17 +126,20 @@ def number(value: float) -> str:
 
 
 def matrix_label(name: str) -> str:
-    """Name of a matrix in math type.
+    r"""Name of a matrix in math type.
 
     Examples
     --------
-    >>> matrix_label("W_f1")
-    '$W_{f1}$'
+    >>> matrix_label("W_f1"), matrix_label("W_q_dec")
+    ('$W_{f1}$', '$W_{q}^{\\mathrm{dec}}$')
     >>> matrix_label("pooler.dense")
     'pooler.dense'
     """
-    stem, _, index = name.partition("_")
-    return f"$W_{{{index}}}$" if stem == "W" and index.isalnum() else name
+    stem, _, indices = name.partition("_")
+    index, _, of = indices.partition("_")
+    if stem != "W" or not index.isalnum():
+        return name
+    return f"$W_{{{index}}}^{{\\mathrm{{{of}}}}}$" if of else f"$W_{{{index}}}$"
 
 
 def save(figure: Figure, path: str | Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:

@@ -15,12 +15,22 @@ from vilora_analysis.figures.style import COLOURS, DOUBLE_COLUMN, StyledFigure, 
 
 __all__ = ["theory_scatter"]
 
-_MARKERS = {"E": "^", "A": "o", "B": "s"}
+# open squares with the dots on top: rows of A and columns of B often lie on one curve
+_MARKERS: dict[str, dict[str, Any]] = {
+    "E": {"marker": "^", "s": 4, "alpha": 0.6, "linewidths": 0, "facecolors": COLOURS["E"]},
+    "A": {"marker": "o", "s": 1.5, "linewidths": 0, "facecolors": COLOURS["A"], "zorder": 2},
+    "B": {
+        "marker": "s",
+        "s": 7,
+        "linewidths": 0.35,
+        "edgecolors": COLOURS["B"],
+        "facecolors": "none",
+    },
+}
 _LEAST_DECADES = 2.2
 _LEGEND: dict[str, Any] = {
     "handletextpad": 0.3,
     "handlelength": 1.2,
-    "columnspacing": 0.5,
     "borderpad": 0.2,
     "labelspacing": 0.2,
     "scatteryoffsets": [0.5],
@@ -41,7 +51,8 @@ def theory_scatter(
     points
         As :func:`vilora_analysis.analysis.theory_points` gives it.
     fits
-        As :func:`vilora_analysis.analysis.theory` gives it: rank correlations in the legends.
+        As :func:`vilora_analysis.analysis.theory` gives it: rank correlations and slopes in the
+        legends.
     labels
         For each link its name and the labels of its axes, in the order of the panels.
     width
@@ -54,7 +65,7 @@ def theory_scatter(
         axis spans at least two decades, so that a side that hardly varies looks like it.
     """
     with styled():
-        figure = StyledFigure(figsize=(width, 0.31 * width))
+        figure = StyledFigure(figsize=(width, 0.36 * width))
         panels = figure.subplots(1, len(labels), squeeze=False)[0]
         for panel, (axes, (link, x_label, y_label)) in enumerate(zip(panels, labels, strict=True)):
             chosen = points[points["link"] == link]
@@ -65,7 +76,7 @@ def theory_scatter(
                 _set_limits(axes, shown)
                 _guide(axes, shown, float(fit["expected_slope"].iloc[0]))
             # above the panel, where it covers no point
-            axes.legend(loc="lower right", bbox_to_anchor=(1.03, 0.99), ncols=2, **_LEGEND)
+            axes.legend(loc="lower right", bbox_to_anchor=(1.03, 0.99), **_LEGEND)
             axes.set(xlabel=x_label, ylabel=y_label)
             letter = f"({chr(ord('a') + panel)})"
             axes.annotate(letter, (0, 1), (-36, 9), "axes fraction", "offset points", fontsize=7.5)
@@ -85,12 +96,9 @@ def _scatter(axes: Axes, shown: pd.DataFrame, fit: pd.DataFrame) -> None:
         axes.scatter(
             group["x"],
             group["y"],
-            s=5,
-            marker=_MARKERS[factor],
-            color=COLOURS[factor],
-            alpha=0.6,
-            linewidths=0,
-            label=rf"{factor} $\rho$ = {number(float(fit['spearman'][factor]))}",
+            **{"zorder": 1, **_MARKERS[factor]},
+            label=rf"{factor}: $\rho$ = {number(float(fit['spearman'][factor]))}, "
+            f"slope {number(float(fit['slope'][factor]))}",
         )
 
 
@@ -119,5 +127,5 @@ def _guide(axes: Axes, shown: pd.DataFrame, slope: float) -> None:
         zorder=0,
         scalex=False,
         scaley=False,
-        label=f"slope {slope:g}",
+        label=f"claimed: slope {slope:g}",
     )

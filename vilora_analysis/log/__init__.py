@@ -10,8 +10,10 @@ On disk::
 """
 
 from vilora_analysis.log.check import Problem, check_run
+from vilora_analysis.log.completeness import remarks
+from vilora_analysis.log.find import find_runs
 from vilora_analysis.log.manifest import SCHEMA_VERSION, Manifest, ModuleRow, ScoreRow
-from vilora_analysis.log.reader import Run, StepBlock, find_runs, open_run
+from vilora_analysis.log.reader import Run, StepBlock, open_run
 from vilora_analysis.log.writer import LogWriter
 
 __all__ = [
@@ -26,4 +28,5 @@ __all__ = [
     "check_run",
     "find_runs",
     "open_run",
+    "remarks",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.completeness import missing_tables
 from vilora_analysis.log.manifest import FILE, Manifest
 from vilora_analysis.log.parts import Part, list_parts
 from vilora_analysis.log.reader import read_part
@@ -38,7 +39,8 @@ def check_run(path: str | Path) -> list[Problem]:
     Every part is read with its checksums verified, and none may be missing before another. For the
     triplets: the scores of the manifest, each step whole, its rows in the order of the manifest,
     steps ascending without repeats and, between the first and the last, without gaps; every number
-    finite.
+    finite. Tables that the run must have written, and that are gone or end early, count too; what
+    is no fault, such as a run that is not finished, is for :func:`remarks`.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ def check_run(path: str | Path) -> list[Problem]:
         return [Problem(path / FILE, str(error).removeprefix(f"{path / FILE} "))]
     return [
         *(problem for name in ("triplets", *_SMALL) for problem in _missing_parts(path / name)),
+        *(Problem(table, what) for table, what in missing_tables(path, manifest)),
         *_small_tables(path),
         *_triplets(path / "triplets", manifest),
         *(

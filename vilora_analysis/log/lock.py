@@ -13,7 +13,11 @@ from filelock import FileLock, Timeout
 
 from vilora_analysis.errors import LogError
 
-__all__ = ["WriterLock"]
+__all__ = ["WriterLock", "is_held", "is_written", "run_lock"]
+
+_WRITER, _RUN = ".writer.lock", ".run.lock"
+# longer than somebody who only asks whether a run is held keeps the lock
+_PATIENCE_SECONDS = 0.5
 
 
 class WriterLock:
@@ -32,7 +36,7 @@ class WriterLock:
 
     def __init__(self, directory: Path) -> None:
         self._holder = directory / ".writer.json"
-        self._lock = FileLock(directory / ".writer.lock", timeout=0)
+        self._lock = FileLock(directory / _WRITER, timeout=_PATIENCE_SECONDS)
 
     def acquire(self) -> None:
         """Take the lock or refuse; the system frees it when its process dies, however it dies."""
@@ -66,3 +70,46 @@ class WriterLock:
             return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"
+
+
+def run_lock(directory: Path, timeout: float) -> FileLock:
+    """Lock of the process that carries out a run, from before the model is loaded to the very end.
+
+    It is wider than the writer's: with it, two processes that are told to do the same run do not
+    both start.
+
+    Parameters
+    ----------
+    directory
+        The run directory.
+    timeout
+        Seconds to wait for another process, which raises ``filelock.Timeout`` when they are over.
+    """
+    return FileLock(directory / _RUN, timeout=timeout)
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a live process carries out or writes the run in a directory.
+
+    Asking takes a lock that nobody holds for a moment; whoever starts just then waits that long.
+    """
+    return is_written(directory, timeout=0) or _is_locked(directory / _RUN, timeout=0)
+
+
+def is_written(directory: Path, timeout: float = _PATIENCE_SECONDS) -> bool:
+    """Whether a live process writes a directory, and still does after so many seconds."""
+    return _is_locked(directory / _WRITER, timeout)
+
+
+def _is_locked(path: Path, timeout: float) -> bool:
+    if not path.exists():
+        return False
+    lock = FileLock(path, timeout=timeout)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # not ours to open: go by the note that a writer removes when it ends
+        return path.with_suffix(".json").exists()
+    lock.release()
+    return False

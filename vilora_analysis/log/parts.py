@@ -7,6 +7,7 @@ range of steps without opening anything.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
 
-__all__ = ["Part", "list_parts", "replace_file", "write_part"]
+__all__ = ["Part", "list_parts", "ordered_parts", "replace_file", "write_part"]
 
 _NAME = re.compile(r"part-(\d{6,})-(\d{9,})-(\d{9,})\.parquet")
 
@@ -43,6 +44,24 @@ def list_parts(directory: Path) -> list[Part]:
     return sorted(
         Part(int(match[1]), int(match[2]), int(match[3]), path) for match, path in found if match
     )
+
+
+def ordered_parts(directory: Path) -> list[Part]:
+    """Parts of a table whose every step stands in one part only.
+
+    Raises
+    ------
+    LogError
+        If two parts hold the same steps.
+    """
+    parts = list_parts(directory)
+    for before, part in itertools.pairwise(parts):
+        if part.first <= before.last:
+            raise LogError(
+                f"{part.path} repeats steps of {before.path.name}; delete the part that is too "
+                "much, vilora check says more"
+            )
+    return parts
 
 
 def write_part(directory: Path, sequence: int, table: pa.Table) -> Part:
@@ -88,8 +107,13 @@ def replace_file(path: Path, text: str) -> None:
     LogError
         As :func:`write_part`.
     """
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Replace a file of any kind, as :func:`replace_file`."""
     with _written_aside(path) as file:
-        file.write(text.encode())
+        file.write(content)
 
 
 @contextmanager

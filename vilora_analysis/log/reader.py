@@ -13,15 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
-from vilora_analysis.log.manifest import FILE, Manifest
-from vilora_analysis.log.parts import Part, list_parts
+from vilora_analysis.log.manifest import Manifest
+from vilora_analysis.log.parts import Part, list_parts, ordered_parts
 from vilora_analysis.log.schema import EVENTS, KEYS, METRICS, describe
 from vilora_analysis.log.selection import Steps, select
 from vilora_analysis.log.summary import run_html
+from vilora_analysis.naming import score_column
 
-__all__ = ["Run", "StepBlock", "Steps", "find_runs", "open_run"]
+__all__ = ["Run", "StepBlock", "Steps", "open_run", "read_part"]
 
 _DAMAGE = (OSError, pa.ArrowException, UnicodeDecodeError)
+# a later part of the others may go on with the step that the one before ended in
+_LISTED = {"triplets": ordered_parts, "elements": ordered_parts}
 _WITHOUT_PARTS = {"triplets": list(KEYS), "events": EVENTS.names, "metrics": METRICS.names}
 
 
@@ -111,7 +114,7 @@ class Run:
         Parameters
         ----------
         columns
-            Columns to read; all if None.
+            Columns to read; all if None. Those of a score by its published name come by ours.
         steps
             Steps to read; all if None.
 
@@ -124,9 +127,11 @@ class Run:
         Raises
         ------
         LogError
-            If a column, or a step asked for by its number, is not there, or a part is damaged.
+            If a column, or a step asked for by its number, is not there, or a part is damaged or
+            there twice.
         """
-        return self._frame("triplets", columns, steps)
+        known = None if columns is None else [*map(score_column, columns)]
+        return self._frame("triplets", known, steps)
 
     def elements(self, columns: Sequence[str] | None = None, steps: Steps = None) -> pd.DataFrame:
         """Rows of the elements table: vectors by step, module, k and factor."""
@@ -154,6 +159,7 @@ class Run:
             As :meth:`triplets`, and if a part does not hold whole steps.
         """
         n = self.manifest.n_triplets
+        columns = [*map(score_column, columns)]
         for part, rows in self._tables("triplets", ["step", *columns], steps):
             if rows.num_rows % n:
                 raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
@@ -178,7 +184,7 @@ class Run:
         self, table: str, columns: Sequence[str] | None, steps: Steps
     ) -> Iterator[tuple[Part, pa.Table]]:
         """Rows of the steps asked for, part by part; parts without any are left out."""
-        parts = list_parts(self.path / table)
+        parts = _LISTED.get(table, list_parts)(self.path / table)
         if not parts:
             return
         wanted = select(steps, lambda: self._recorded(table))
@@ -239,11 +245,3 @@ def open_run(path: str | Path) -> Run:
         If there is no run there, or one that this version cannot read.
     """
     return Run(path)
-
-
-def find_runs(path: str | Path) -> list[Run]:
-    """Runs at or directly below a directory, by name."""
-    path = Path(path)
-    if (path / FILE).exists():
-        return [Run(path)]
-    return [Run(found.parent) for found in sorted(path.glob(f"*/{FILE}"))]

@@ -94,7 +94,13 @@ def _key_fields() -> list[pa.Field]:
         _STEP,
         _field("module", _TEXT, "path of the adapted weight in the base model", null=False),
         _field("layer", pa.int16(), "layer number from 0; null outside the layers", null=True),
-        _field("matrix", _TEXT, "W_q, W_k, W_v, W_o, W_f1, W_f2 or the module's name", null=False),
+        _field(
+            "matrix",
+            _TEXT,
+            "W_q, W_k, W_v, W_o, W_f1, W_f2, in an encoder-decoder model's decoder with _dec, or "
+            "_cross for attention to the encoder; else the module's name",
+            null=False,
+        ),
         _field("k", pa.int32(), "triplet within the module, from 0", null=False),
     ]
 

@@ -16,6 +16,7 @@ from vilora_analysis.errors import LogError
 from vilora_analysis.log.lock import WriterLock
 from vilora_analysis.log.manifest import FILE, Manifest, ModuleRow, Status
 from vilora_analysis.log.parts import list_parts, write_part
+from vilora_analysis.log.resume import continue_run
 from vilora_analysis.log.schema import EVENTS, METRICS
 
 __all__ = ["LogWriter"]
@@ -124,11 +125,15 @@ class LogWriter:
     flush_seconds
         Parts are written when full, and at the latest after this many seconds: what a killed
         process loses.
+    resume_step
+        Go on with the run that is there after this step, and drop what it wrote later; by default
+        a directory that holds a run is refused.
 
     Raises
     ------
     LogError
-        If the directory holds a run, is being written by another process, or cannot be written.
+        If the directory holds a run (or, on resuming, none, or one of other modules or scores), is
+        being written by another process, or cannot be written.
     """
 
     def __init__(
@@ -139,10 +144,12 @@ class LogWriter:
         triplets: pa.Schema | None,
         elements: pa.Schema | None = None,
         flush_seconds: float = 60.0,
+        resume_step: int | None = None,
     ) -> None:
         self.directory = directory
         self.manifest = manifest
         self.flush_seconds = flush_seconds
+        self._resume_step = resume_step
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = WriterLock(directory)
@@ -157,7 +164,10 @@ class LogWriter:
         self._flushed = time.monotonic()
 
     def _open(self, triplets: pa.Schema | None, elements: pa.Schema | None) -> None:
-        self._refuse_existing()
+        if self._resume_step is None:
+            self._refuse_existing()
+        else:
+            self.manifest = continue_run(self.directory, self.manifest, self._resume_step)
         small = {"metrics": METRICS, "events": EVENTS, "elements": elements}
         self._rows = {
             name: _Rows(self.directory / name, schema)
@@ -174,7 +184,8 @@ class LogWriter:
     def _refuse_existing(self) -> None:
         if (self.directory / FILE).exists() or any(self.directory.glob("*/part-*.parquet")):
             raise LogError(
-                f"{self.directory} holds a run already; choose another directory, or delete it"
+                f"{self.directory} holds a run already; choose another directory, delete it, or "
+                "resume it"
             )
 
     def triplets(self, step: int, values: np.ndarray, kept: np.ndarray) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import distributed
+
 from vilora_analysis import scores as registry
 from vilora_analysis.allocation import BudgetSchedule, Rule, ScoreAllocator
 from vilora_analysis.errors import ConfigError, LayoutError, ScoreError
@@ -13,9 +15,10 @@ from vilora_analysis.inputs import INPUTS
 from vilora_analysis.log.schema import RECORDED_INPUTS
 from vilora_analysis.posterior import has_posterior
 from vilora_analysis.recording.describe import describe_run, open_log
-from vilora_analysis.recording.recorder import Recorded, Recording
+from vilora_analysis.recording.recorder import Recording
+from vilora_analysis.recording.triplet_steps import Recorded, TripletSteps
 from vilora_analysis.scores import Smoothing
-from vilora_analysis.triplets import Binding, TripletLayout
+from vilora_analysis.triplets import Binding, TripletLayout, unwrap_optimizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,6 +41,8 @@ def instrument(
     fisher_beta: float | None = None,
     flush_seconds: float = 60.0,
     config: Mapping[str, Any] | None = None,
+    metrics_only: bool = False,
+    resume: Mapping[str, Any] | None = None,
 ) -> Recording:
     """Record and prune during somebody's own training loop, through optimizer hooks.
 
@@ -72,6 +77,11 @@ def instrument(
         What a killed process loses at most.
     config
         Anything about the run that belongs in its manifest.
+    metrics_only
+        Record no adapter, just the metrics: for full fine-tuning, which has no triplets.
+    resume
+        What :meth:`Recording.state_dict` gave when the checkpoint was made that model and optimizer
+        were loaded from; the log in ``out`` goes on after that step.
 
     Returns
     -------
@@ -85,52 +95,66 @@ def instrument(
     ScoreError
         If a score is unknown or needs a posterior that the optimizer does not keep.
     ConfigError
-        If the schedule leaves no step to allocate in.
+        If the schedule leaves no step to allocate in, or ``resume`` is not such a state.
     LogError
         If the run directory cannot be written.
+
+    Notes
+    -----
+    Of several processes, only that of rank 0 writes; all of them decide, and alike.
     """
     if type(every) is not int or every < 1 or elements_every < 0:
         raise ConfigError(
             f"every {every} must be a whole number, at least 1, elements_every {elements_every} 0"
         )
-    model = _unwrap(model)
-    layout = TripletLayout.from_model(model)
-    binding = Binding.create(layout, model, optimizer)
+    if metrics_only and criterion is not None:
+        raise ConfigError(f"metrics_only records no triplets to prune by {criterion!r}")
+    model, inner = _unwrap(model), unwrap_optimizer(optimizer)
+    layout = None if metrics_only else TripletLayout.from_model(model)
     adalora = _adalora_model(model)
     peft_config = _peft_config(adalora)
-    logged = out is not None
+    logged = out is not None and layout is not None
     recorded = Recorded(
-        inputs=_recorded_inputs(binding.optimizer) if logged else (),
-        scores=_recorded_scores(binding.optimizer, scores) if logged else (),
+        inputs=_recorded_inputs(inner) if logged else (),
+        scores=_recorded_scores(inner, scores) if logged else (),
         every=every,
         elements_every=elements_every,
     )
     in_use = [*recorded.scores, *([criterion] if criterion else [])]
-    _refuse_without_posterior(binding.optimizer, in_use)
+    _refuse_without_posterior(inner, in_use)
+    binding = Binding.create(layout, model, inner) if layout is not None else None
     allocator = None
-    if criterion is not None:
-        allocator = ScoreAllocator(
-            binding, criterion, _schedule(criterion, layout, peft_config), rule=rule
-        )
+    if criterion is not None and binding is not None:
+        _refuse_second(adalora)
+        schedule = _schedule(criterion, binding.layout, peft_config)
+        allocator = ScoreAllocator(binding, criterion, schedule, rule=rule)
     smoothing = Smoothing.for_inputs(
         {*recorded.inputs, *registry.requirements(in_use)},
         beta1=getattr(peft_config, "beta1", 0.85),
         beta2=getattr(peft_config, "beta2", 0.85),
-        fisher_beta=_fisher_beta(binding.optimizer) if fisher_beta is None else fisher_beta,
+        fisher_beta=_fisher_beta(inner) if fisher_beta is None else fisher_beta,
     )
     writer = None
-    if out is not None:
-        manifest = describe_run(binding, recorded, allocator, smoothing, config or {})
-        writer = open_log(Path(out), manifest, recorded, layout.factors, flush_seconds)
-    return Recording(
-        binding=binding,
-        adalora=adalora,
-        allocator=allocator,
-        writer=writer,
-        smoothing=smoothing,
-        recorded=recorded,
-        drive=drive,
-    )
+    if out is not None and _writes():
+        manifest = describe_run(inner, layout, recorded, allocator, smoothing, config or {})
+        factors = layout.factors if layout is not None else ()
+        step = None if resume is None else int(resume["step"])
+        writer = open_log(Path(out), manifest, recorded, factors, flush_seconds, step)
+    triplets = None
+    if binding is not None:
+        triplets = TripletSteps(
+            binding=binding,
+            adalora=adalora,
+            allocator=allocator,
+            writer=writer,
+            smoothing=smoothing,
+            recorded=recorded,
+            drive=drive,
+        )
+    recording = Recording(inner, triplets, writer)
+    if resume is not None:
+        recording.load_state_dict(resume)
+    return recording
 
 
 def available_scores(optimizer: Optimizer) -> tuple[str, ...]:
@@ -173,6 +197,20 @@ def _unwrap(model: nn.Module) -> nn.Module:
         if set(inner) == {name}:
             return _unwrap(inner[name])
     return model
+
+
+def _writes() -> bool:
+    return not (distributed.is_available() and distributed.is_initialized()) or (
+        distributed.get_rank() == 0
+    )
+
+
+def _refuse_second(adalora: Any) -> None:
+    if isinstance(getattr(adalora, "rankallocator", None), ScoreAllocator):
+        raise LayoutError(
+            "the model is allocated already, by another instrument() or VILoRACallback with a "
+            "criterion; close that one, or give this one criterion=None to observe"
+        )
 
 
 def _adalora_model(model: Any) -> Any:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from vilora_analysis.allocation import ScoreAllocator
-    from vilora_analysis.recording.recorder import Recorded
+    from vilora_analysis.recording.triplet_steps import Recorded
     from vilora_analysis.scores import Smoothing
-    from vilora_analysis.triplets import Binding
+    from vilora_analysis.triplets import TripletLayout
 
 __all__ = ["describe_run", "open_log"]
 
@@ -30,7 +30,8 @@ _VERSIONED = ("vilora-analysis", "torch", "ivon-opt", "peft", "transformers", "n
 
 
 def describe_run(
-    binding: Binding,
+    optimizer: Optimizer,
+    layout: TripletLayout | None,
     recorded: Recorded,
     allocator: ScoreAllocator | None,
     smoothing: Smoothing,
@@ -38,14 +39,15 @@ def describe_run(
 ) -> Manifest:
     """Manifest of a run that is about to start."""
     described = map(registry.get, recorded.scores)
+    modules = layout.modules if layout is not None else ()
     return Manifest(
         run_id=uuid.uuid4().hex,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        modules=tuple(ModuleRow(m.name, m.matrix, m.layer, m.rank) for m in binding.layout.modules),
+        modules=tuple(ModuleRow(m.name, m.matrix, m.layer, m.rank) for m in modules),
         scores=tuple(ScoreRow(s.name, s.label, s.equation, s.source, s.inputs) for s in described),
         criterion=allocator.criterion if allocator else None,
         every=recorded.every,
-        optimizer=_describe_optimizer(binding.optimizer),
+        optimizer=_describe_optimizer(optimizer),
         recorder={
             "beta1": smoothing.beta1,
             "beta2": smoothing.beta2,
@@ -65,6 +67,7 @@ def open_log(
     recorded: Recorded,
     factors: Sequence[str],
     flush_seconds: float,
+    resume_step: int | None,
 ) -> LogWriter:
     """Open the run directory for writing, with the schemas of what is recorded."""
     needs = {*recorded.inputs, *registry.requirements(recorded.scores)}
@@ -72,9 +75,10 @@ def open_log(
     return LogWriter(
         out,
         manifest,
-        triplets=triplets_schema(recorded.inputs, manifest.scores, factors),
+        triplets=triplets_schema(recorded.inputs, manifest.scores, factors) if factors else None,
         elements=elements_schema(elements) if recorded.elements_every else None,
         flush_seconds=flush_seconds,
+        resume_step=resume_step,
     )
 
 

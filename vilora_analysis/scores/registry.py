@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vilora_analysis.errors import ScoreError, nearest
 from vilora_analysis.inputs import INPUTS
+from vilora_analysis.naming import ALIASES, score_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,18 +30,6 @@ __all__ = [
     "score",
     "unregister",
 ]
-
-
-ALIASES: dict[str, str] = {
-    "ipt": "sensitivity",
-    "mag": "mean_abs",
-    "SNR": "snr",
-    "SNR_mean_abs": "snr_abs",
-    "mean": "mean_abs",
-    "sigma": "inverse_std",
-    "E_mean_abs": "expected_abs",
-}
-"""Strings of the published code and of AdaLoRA's, and the name each has here."""
 
 Formula = Callable[..., Any]
 
@@ -188,7 +177,7 @@ def get(name: str) -> Score:
     ...
     vilora_analysis.errors.ScoreError: no score named 'snrr'; did you mean snr? ...
     """
-    found = _REGISTRY.get(ALIASES.get(name, name))
+    found = _REGISTRY.get(score_name(name))
     if found is None:
         hint = nearest(name, [*_REGISTRY, *ALIASES])
         raise ScoreError(f"no score named {name!r}; {hint}Registered: {', '.join(_REGISTRY)}")

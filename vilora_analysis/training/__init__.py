@@ -4,7 +4,7 @@ The only room that imports transformers, peft, ivon and datasets; its configurat
 are plain data and load none of them.
 """
 
-from vilora_analysis.training.config import RunConfig
+from vilora_analysis.training.config import RunConfig, configure
 from vilora_analysis.training.tasks import TASKS, Task
 
-__all__ = ["TASKS", "RunConfig", "Task"]
+__all__ = ["TASKS", "RunConfig", "Task", "configure"]

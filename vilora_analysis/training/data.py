@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from vilora_analysis.errors import ConfigError, require
 from vilora_analysis.training.acceptability import CORE, generate
-from vilora_analysis.training.tasks import Task
+from vilora_analysis.training.own_data import read_own
+from vilora_analysis.training.tasks import Task, get_task
 
-__all__ = ["Splits", "batches", "epoch_order", "load_splits"]
+if TYPE_CHECKING:
+    from vilora_analysis.training.config import RunConfig
+
+__all__ = ["Splits", "batches", "epoch_order", "load_splits", "load_task"]
 
 _HUB = "nyu-mll/glue"
 _EMBEDDED_ROWS = 20_000  # a demo sees each once: repeated sentences are learnt by heart
@@ -26,6 +30,29 @@ class Splits:
 
     train: pd.DataFrame
     validation: dict[str, pd.DataFrame]
+
+
+def load_task(config: RunConfig) -> tuple[Task, Splits]:
+    """Load the task a run is about: one of the known ones, or the user's own files.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`load_splits`.
+    """
+    if config.train_file is not None and config.validation_file is not None:
+        task, train, validation = read_own(
+            config.task,
+            config.train_file,
+            config.validation_file,
+            config.text_columns,
+            config.label_column,
+        )
+        splits = Splits(train, {"validation": validation})
+        _check_splits(task, splits)
+        return task, splits
+    task = get_task(config.task)
+    return task, load_splits(task, config.data_dir)
 
 
 def load_splits(task: Task, data_dir: Path | None) -> Splits:
@@ -50,9 +77,13 @@ def load_splits(task: Task, data_dir: Path | None) -> Splits:
         splits = _from_folder(task, data_dir / task.name)
     else:
         splits = _from_hub(task)
+    _check_splits(task, splits)
+    return splits
+
+
+def _check_splits(task: Task, splits: Splits) -> None:
     for name, frame in {"train": splits.train, **splits.validation}.items():
         _check_rows(task, name, frame)
-    return splits
 
 
 def _from_folder(task: Task, folder: Path) -> Splits:
@@ -107,6 +138,7 @@ def _check_rows(task: Task, split: str, frame: pd.DataFrame) -> None:
         )
     if frame.empty:
         raise ConfigError(f"split {split!r} of {task.name} has no rows")
+    _refuse_missing_texts(task, split, frame)
     labels = frame["label"]
     if task.regression:
         if not np.isfinite(labels.to_numpy(dtype=float)).all():
@@ -117,6 +149,16 @@ def _check_rows(task: Task, split: str, frame: pd.DataFrame) -> None:
             f"split {split!r} of {task.name} has labels {', '.join(map(str, strange[:3]))}; "
             f"expected 0 to {task.outputs - 1} ({', '.join(task.labels)})"
         )
+
+
+def _refuse_missing_texts(task: Task, split: str, frame: pd.DataFrame) -> None:
+    for column in task.texts:
+        wrong = [i for i, value in enumerate(frame[column]) if not isinstance(value, str)]
+        if wrong:
+            raise ConfigError(
+                f"split {split!r} of {task.name} has {len(wrong)} rows whose {column} is no text, "
+                f"the first row {wrong[0]}: {frame[column].iloc[wrong[0]]!r}; drop or fill them"
+            )
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -130,12 +172,22 @@ def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
-def batches(rows: int, batch_size: int, *, seed: int) -> Iterator[np.ndarray]:
-    """Row numbers of one batch after another, without end, each row once a pass."""
+def batches(rows: int, batch_size: int, *, seed: int, done: int = 0) -> Iterator[np.ndarray]:
+    """Row numbers of one batch after another, without end, each row once a pass.
+
+    Parameters
+    ----------
+    rows, batch_size
+        Rows to draw from, and rows a batch.
+    seed
+        Seed of the order.
+    done
+        Batches to leave out at the start: those that a run took before it was interrupted.
+    """
     size = min(batch_size, rows)
-    epoch = 0
+    epoch, skipped = divmod(done, rows // size)
     while True:
         order = epoch_order(rows, seed, epoch)
-        for start in range(0, rows - size + 1, size):
+        for start in range(skipped * size, rows - size + 1, size):
             yield order[start : start + size]
-        epoch += 1
+        epoch, skipped = epoch + 1, 0

@@ -14,10 +14,11 @@ from vilora_analysis.errors import require
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vilora_analysis.posterior import Posterior
     from vilora_analysis.training.models import Encoder
     from vilora_analysis.training.tasks import Task
 
-__all__ = ["METRICS", "evaluate", "predict"]
+__all__ = ["METRICS", "calibration_error", "evaluate", "predict", "predict_sampled"]
 
 
 def _sklearn(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -52,7 +53,7 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 def predict(
     encoder: Encoder, task: Task, frame: pd.DataFrame, *, batch_size: int = 64
 ) -> np.ndarray:
-    """Outputs of the model at its mean weights.
+    """What the model says with the weights it has: probabilities, or values of a regression.
 
     Returns
     -------
@@ -69,25 +70,108 @@ def predict(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = encoder.encode([[column[i] for i in chosen] for column in texts])
-        outputs.append(model(**batch).logits.float().cpu().numpy())
+        with encoder.autocast():
+            logits = model(**batch).logits.float()
+        outputs.append((logits if task.regression else logits.softmax(-1)).cpu().numpy())
     model.train(training)
     stacked = np.concatenate(outputs)
     return stacked[np.argsort(order)]
 
 
-def evaluate(encoder: Encoder, task: Task, splits: dict[str, pd.DataFrame]) -> dict[str, float]:
-    """Metrics of the task on each split.
+def predict_sampled(
+    encoder: Encoder,
+    task: Task,
+    frame: pd.DataFrame,
+    posterior: Posterior,
+    *,
+    samples: int,
+    seed: int = 0,
+) -> np.ndarray:
+    """Mean of the predictions over samples of the posterior: probabilities, not logits.
+
+    Parameters
+    ----------
+    encoder, task, frame
+        As for :func:`predict`.
+    posterior
+        What to draw the weights from.
+    samples
+        How many draws.
+    seed
+        Of the draws; the random numbers of training are left alone.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    total = np.zeros((len(frame), task.outputs))
+    for _ in range(samples):
+        with posterior.sampled(encoder.model, generator):
+            total += predict(encoder, task, frame)
+    return total / samples
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error of the predicted class (Guo et al. 2017, equation 3).
+
+    Predictions are put into bins of equal width by their confidence; the error is the mean over
+    predictions of |accuracy - mean confidence| of their bin.
+
+    Parameters
+    ----------
+    labels
+        Class ids, shape (rows,).
+    probabilities
+        Shape (rows, classes).
+    bins
+        Number of bins, each open to the left.
+
+    Examples
+    --------
+    >>> calibration_error(np.array([0, 1]), np.array([[0.8, 0.2], [0.8, 0.2]])).__round__(3)
+    0.3
+    """
+    confidence = probabilities.max(1)
+    right = probabilities.argmax(1) == labels
+    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(which, weights=right.astype(float) - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def evaluate(
+    encoder: Encoder,
+    task: Task,
+    splits: dict[str, pd.DataFrame],
+    posterior: Posterior | None = None,
+    *,
+    samples: int = 0,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Metrics of the task on each split, and for classes the calibration error.
+
+    Parameters
+    ----------
+    encoder, task, splits
+        What is evaluated on what.
+    posterior, samples, seed
+        Where given, :func:`predict_sampled` is evaluated as well.
 
     Returns
     -------
     dict
-        By metric, the split's name appended where there are several.
+        By metric, the split's name appended where there are several, ``sampled_`` before those of
+        averaged predictions.
     """
-    results = {}
+    results: dict[str, float] = {}
     for split, frame in splits.items():
-        outputs = predict(encoder, task, frame)
-        predictions = outputs[:, 0] if task.regression else outputs.argmax(1)
         suffix = f"_{split.removeprefix('validation_')}" if len(splits) > 1 else ""
-        for name in task.metrics:
-            results[name + suffix] = METRICS[name](frame["label"].to_numpy(), predictions)
+        judged = _judge(task, frame, predict(encoder, task, frame))
+        if posterior is not None and samples:
+            averaged = predict_sampled(encoder, task, frame, posterior, samples=samples, seed=seed)
+            judged |= {f"sampled_{k}": v for k, v in _judge(task, frame, averaged).items()}
+        results |= {name + suffix: value for name, value in judged.items()}
     return results
+
+
+def _judge(task: Task, frame: pd.DataFrame, outputs: np.ndarray) -> dict[str, float]:
+    labels = frame["label"].to_numpy()
+    predictions = outputs[:, 0] if task.regression else outputs.argmax(1)
+    judged = {name: METRICS[name](labels, predictions) for name in task.metrics}
+    return judged if task.regression else judged | {"ece": calibration_error(labels, outputs)}

@@ -1,4 +1,4 @@
-"""A pretrained encoder with a classification head and an AdaLoRA adapter."""
+"""A pretrained encoder with a classification head, and what of it is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vilora_analysis.training.config import RunConfig
     from vilora_analysis.training.tasks import Task
 
-__all__ = ["Encoder", "adapt", "load_pretrained"]
+__all__ = ["Encoder", "adapt", "load_pretrained", "recompute_activations"]
 
 
 class Encoder:
@@ -29,12 +29,21 @@ class Encoder:
         Its tokenizer.
     max_length
         Longest input in tokens.
+    bf16
+        Whether forward passes compute in bfloat16.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, max_length: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any, max_length: int, *, bf16: bool = False) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self.bf16 = bf16
+
+    def autocast(self) -> Any:
+        """Context of a forward pass."""
+        torch: Any = require("torch", extra="train")
+        kind = self.model.device.type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=self.bf16)
 
     def encode(self, texts: Sequence[Sequence[str]]) -> Mapping[str, Any]:
         """Tensors of a batch, padded to its longest member, on the model's device.
@@ -55,7 +64,7 @@ class Encoder:
         return moved
 
 
-def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
+def load_pretrained(name: str, task: Task, max_length: int, *, bf16: bool = False) -> Encoder:
     """Load a pretrained encoder with a new head for the task.
 
     Parameters
@@ -64,8 +73,8 @@ def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
         Hub id, local path, or ``bundled``.
     task
         Decides the size of the head.
-    max_length
-        Longest input in tokens.
+    max_length, bf16
+        As in :class:`Encoder`.
 
     Raises
     ------
@@ -77,6 +86,7 @@ def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
     transformers = require("transformers", extra="train")
     path = _bundled_path() if name == "bundled" else name
     problem = "regression" if task.regression else "single_label_classification"
+    names = {} if task.regression else {"id2label": dict(enumerate(task.labels))}
     try:
         with _quiet(transformers):
             tokenizer = transformers.AutoTokenizer.from_pretrained(path)
@@ -84,6 +94,7 @@ def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
                 path,
                 num_labels=task.outputs,
                 problem_type=problem,
+                **names,
                 ignore_mismatched_sizes=True,  # a head of another task gives way to a new one
             )
     except (OSError, ValueError, KeyError) as error:
@@ -91,7 +102,7 @@ def load_pretrained(name: str, task: Task, max_length: int) -> Encoder:
         raise ConfigError(
             f"cannot load model {name!r}: {reason} Give a local path, or --model bundled"
         ) from None
-    return Encoder(model, tokenizer, max_length)
+    return Encoder(model, tokenizer, max_length, bf16=bf16)
 
 
 def _bundled_path() -> str:
@@ -99,31 +110,52 @@ def _bundled_path() -> str:
 
 
 def adapt(model: Any, config: RunConfig) -> Any:
-    """Wrap a model with AdaLoRA on every linear layer, the head trained beside it.
+    """Make the method's part of a model trainable, the head beside it.
 
     Returns
     -------
-    PeftModel
-        With the run's schedule in its ``AdaLoraConfig``.
+    PeftModel or the model itself
+        With AdaLoRA (the run's schedule in its ``AdaLoraConfig``) or LoRA on every linear layer;
+        for full fine-tuning, all weights are trained.
     """
+    if config.gradient_checkpointing:
+        recompute_activations(model)
+    if config.method == "full_ft":
+        return model
     peft = require("peft", extra="train")
-    schedule = config.schedule(matrices=1)
-    settings = peft.AdaLoraConfig(
-        task_type=peft.TaskType.SEQ_CLS,
-        target_modules="all-linear",
-        init_r=config.init_rank,
-        target_r=config.target_rank,
-        lora_alpha=config.alpha,
-        tinit=schedule.tinit,
-        tfinal=schedule.tfinal,
-        deltaT=schedule.allocate_every,
-        total_step=schedule.total_steps,
-        orth_reg_weight=config.orth_reg_weight,
-    )
+    common = {
+        "task_type": peft.TaskType.SEQ_CLS,
+        "target_modules": "all-linear",
+        "lora_alpha": config.alpha,
+    }
+    if config.method == "lora":
+        settings = peft.LoraConfig(r=config.target_rank, **common)
+    else:
+        settings = peft.AdaLoraConfig(**_schedule(config), **common)
     with warnings.catch_warnings():
         # raised by the libraries against each other, nothing a user could act on
         warnings.simplefilter("ignore", FutureWarning)
         return peft.get_peft_model(model, settings)
+
+
+def recompute_activations(model: Any) -> None:
+    """Turn gradient checkpointing on, in the form that adapters and DDP work with."""
+    # the name that transformers 5 gives it; both take the settings first
+    enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+    enable({"use_reentrant": False})
+
+
+def _schedule(config: RunConfig) -> dict[str, Any]:
+    schedule = config.schedule(matrices=1)
+    return {
+        "init_r": config.init_rank,
+        "target_r": config.target_rank,
+        "tinit": schedule.tinit,
+        "tfinal": schedule.tfinal,
+        "deltaT": schedule.allocate_every,
+        "total_step": schedule.total_steps,
+        "orth_reg_weight": config.orth_reg_weight,
+    }
 
 
 @contextlib.contextmanager

@@ -3,54 +3,89 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vilora_analysis.adapter import save_adapter
 from vilora_analysis.errors import require
 from vilora_analysis.log import Run, open_run
-from vilora_analysis.posterior import sampled_parameters
+from vilora_analysis.posterior import Posterior, sampled_parameters
 from vilora_analysis.recording import Recording, instrument
-from vilora_analysis.training.data import Splits, batches, load_splits
+from vilora_analysis.training import processes
+from vilora_analysis.training.best import Best
+from vilora_analysis.training.data import Splits, batches, load_task
 from vilora_analysis.training.evaluation import evaluate
 from vilora_analysis.training.models import Encoder, adapt, load_pretrained
 from vilora_analysis.training.optimizers import build_optimizer, build_schedule
-from vilora_analysis.training.tasks import Task, get_task
+from vilora_analysis.training.resume import Resumed, find_state, save_state
+from vilora_analysis.training.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
 
     from vilora_analysis.training.config import RunConfig
 
 __all__ = ["prepare", "train"]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of."""
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    encoder: Encoder
+    optimizer: Optimizer
+    schedule: LRScheduler
+    best: Best
+
+
 def train(config: RunConfig, *, progress: bool = True) -> Run:
     """Train, prune, record and evaluate one run.
+
+    Under ``torchrun`` or ``accelerate launch`` the batch is shared by the processes, and the first
+    one writes.
 
     Parameters
     ----------
     config
-        What to run.
+        What to run; with ``resume`` a run that was interrupted goes on from its last checkpoint,
+        and ends bit by bit (on a CPU) as if it had not been; one that is finished is left alone.
     progress
         Whether to show a progress bar on standard error.
 
     Returns
     -------
     Run
-        The finished run, opened for reading; the adapter lies beside the log, as PEFT saves it.
+        The finished run, opened for reading. Beside its log lie ``adapter`` (as PEFT saves it, and
+        its posterior), and ``adapter-best`` if the run was evaluated on the way.
 
     Raises
     ------
     ViloraError
         For anything that a user can mend: data, model, extras, run directory.
     """
-    task = get_task(config.task)
-    splits = load_splits(task, config.data_dir)
+    found = find_state(config)
+    if found.finished:
+        found.forget()
+    else:
+        with processes.process_group():
+            _train(config, found, progress=progress)
+    return open_run(config.directory)
+
+
+def _train(config: RunConfig, found: Resumed, *, progress: bool) -> None:
+    task, splits = load_task(config)
     encoder = prepare(config, task)
     optimizer = build_optimizer(encoder.model, config, rows=len(splits.train))
+    schedule = build_schedule(optimizer, config)
+    parts = Parts(config, task, splits, encoder, optimizer, schedule, Best(config.directory))
+    found.restore(encoder.model, optimizer, schedule, parts.best)
     recording = instrument(
         encoder.model,
         optimizer,
@@ -59,73 +94,119 @@ def train(config: RunConfig, *, progress: bool = True) -> Run:
         every=config.record_every,
         elements_every=config.elements_every,
         config=config.as_dict(),
+        metrics_only=config.method == "full_ft",
+        resume=found.recording,
     )
+    found.restore_random()
     with recording:
-        _run_steps(config, task, splits, encoder, optimizer, recording, progress=progress)
-        results = evaluate(encoder, task, splits.validation)
-        recording.log(**{f"eval_{name}": value for name, value in results.items()})
-        recording.results.update(results, budget_kept=recording.n_kept)
-    _save_adapter(encoder, config.directory / "adapter")
-    return open_run(config.directory)
-
-
-def _save_adapter(encoder: Encoder, folder: Path) -> None:
-    with warnings.catch_warnings():
-        # PEFT takes a matrix whose rank was pruned to 0 for a shard that was not gathered
-        warnings.filterwarnings("ignore", message=r".*LoRA tensor\(s\) have invalid shape")
-        encoder.model.save_pretrained(folder, save_embedding_layers=False)
+        _run_steps(parts, recording, progress=progress)
+        _finish(parts, recording)
+    if processes.is_main():
+        found.forget()
 
 
 def prepare(config: RunConfig, task: Task) -> Encoder:
     """Seed everything, then load and adapt the model."""
     require("transformers", extra="train").set_seed(config.seed)
-    encoder = load_pretrained(config.model, task, config.max_length)
+    encoder = load_pretrained(config.model, task, config.max_length, bf16=config.bf16)
     encoder.model = adapt(encoder.model, config)
-    encoder.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.model.to(processes.device())
     encoder.model.train()
     return encoder
 
 
-def _run_steps(
-    config: RunConfig,
-    task: Task,
-    splits: Splits,
-    encoder: Encoder,
-    optimizer: torch.optim.Optimizer,
-    recording: Recording,
-    *,
-    progress: bool,
-) -> None:
-    schedule = build_schedule(optimizer, config)
-    rows = batches(len(splits.train), config.batch_size, seed=config.seed)
+def _run_steps(parts: Parts, recording: Recording, *, progress: bool) -> None:
+    config, encoder, optimizer = parts.config, parts.encoder, parts.optimizer
+    model = processes.synchronized(encoder.model)
+    done = recording.step
+    rows = batches(len(parts.splits.train), config.batch_size, seed=config.seed, done=done)
     # a context, so that an error starts on a line of its own
-    with _progress_bar(config, show=progress) as bar:
-        for step, chosen in zip(range(1, config.steps + 1), rows, strict=False):
-            frame = splits.train.iloc[chosen]
-            batch = encoder.encode([frame[column].tolist() for column in task.texts])
-            kind = torch.float32 if task.regression else torch.int64
-            labels = torch.tensor(
-                frame["label"].to_numpy(), dtype=kind, device=encoder.model.device
-            )
+    with _progress_bar(config, done, show=progress and processes.is_main()) as bar:
+        for step, chosen in zip(range(done + 1, config.steps + 1), rows, strict=False):
+            batch = _batch(parts, processes.share(chosen))
             with sampled_parameters(optimizer):
-                loss = encoder.model(**batch, labels=labels).loss
+                with encoder.autocast():
+                    loss = model(**batch).loss
                 loss.backward()
             optimizer.step()
-            schedule.step()
+            parts.schedule.step()
             optimizer.zero_grad()
-            loss_now = loss.item()  # once: it waits for the device
+            loss_now = processes.mean(loss.detach())
             recording.log(loss=loss_now)
-            if config.eval_every and step % config.eval_every == 0 and step < config.steps:
-                metrics = evaluate(encoder, task, splits.validation)
-                recording.log(**{f"eval_{name}": value for name, value in metrics.items()})
             bar.set_postfix(_shown(loss_now, recording), refresh=False)
             bar.update()
+            if step < config.steps:
+                _between(parts, recording)
 
 
-def _progress_bar(config: RunConfig, *, show: bool) -> Any:
+def _batch(parts: Parts, rows: Any) -> dict[str, Any]:
+    task, frame = parts.task, parts.splits.train.iloc[rows]
+    kind = torch.float32 if task.regression else torch.int64
+    labels = torch.tensor(frame["label"].to_numpy(), dtype=kind, device=parts.encoder.model.device)
+    return {**parts.encoder.encode([frame[name].tolist() for name in task.texts]), "labels": labels}
+
+
+def _between(parts: Parts, recording: Recording) -> None:
+    """Evaluate and save between two steps, where it is due."""
+    config, step = parts.config, recording.step
+    if config.eval_every and step % config.eval_every == 0:
+        _evaluate(parts, recording)
+    if config.checkpoints and step % config.checkpoints == 0 and processes.is_main():
+        save_state(
+            config, parts.encoder.model, parts.optimizer, parts.schedule, parts.best, recording
+        )
+
+
+def _evaluate(parts: Parts, recording: Recording) -> dict[str, float]:
+    """Evaluate at the mean (and by samples), log it, and keep the best."""
+    config, model = parts.config, parts.encoder.model
+    posterior = _pruned_posterior(parts, recording) if config.eval_samples else None
+    results = evaluate(
+        parts.encoder,
+        parts.task,
+        parts.splits.validation,
+        posterior,
+        samples=config.eval_samples,
+        seed=config.seed,
+    )
+    recording.log(**{f"eval_{name}": value for name, value in results.items()})
+    if config.eval_every:
+        first = next(iter(results))
+        allocator = recording.allocator
+        kept = allocator.in_use() if allocator is not None else None
+        parts.best.offer(first, results, recording.step, kept, model, parts.optimizer)
+    return results
+
+
+def _pruned_posterior(parts: Parts, recording: Recording) -> Posterior:
+    """The posterior without the triplets that were pruned, as the saved adapter has it."""
+    posterior = Posterior.from_optimizer(parts.encoder.model, parts.optimizer)
+    allocator = recording.allocator
+    if allocator is None:
+        return posterior
+    return posterior.pruned(allocator.layout, allocator.in_use())
+
+
+def _finish(parts: Parts, recording: Recording) -> None:
+    """Evaluate, report, and save the adapters before the run counts as finished."""
+    results = _evaluate(parts, recording)
+    recording.results.update(results)
+    if parts.config.eval_every:
+        recording.results.update(parts.best.results())
+    if recording.n_kept:
+        recording.results["budget_kept"] = recording.n_kept
+    recording.detach()
+    if processes.is_main():
+        model, directory = parts.encoder.model, parts.config.directory
+        save_adapter(model, parts.optimizer, directory / "adapter")
+        parts.best.save_adapter(model, directory / "adapter-best")
+
+
+def _progress_bar(config: RunConfig, done: int, *, show: bool) -> Any:
     tqdm = require("tqdm", extra="train")
     return tqdm.tqdm(
         total=config.steps,
+        initial=done,
         desc=config.directory.name,
         unit="step",
         disable=not show,
@@ -136,4 +217,5 @@ def _progress_bar(config: RunConfig, *, show: bool) -> Any:
 
 
 def _shown(loss: float, recording: Recording) -> Mapping[str, str]:
-    return {"loss": f"{loss:.3f}", "kept": str(recording.n_kept)}
+    kept = {"kept": str(recording.n_kept)} if recording.n_kept else {}
+    return {"loss": f"{loss:.3f}", **kept}

@@ -25,6 +25,9 @@ class Task:
         Metrics by name (``evaluation.METRICS``), the first being the one that counts.
     validation
         Splits to evaluate on.
+    rows
+        Rows of the whole training split, which published schedules are counted in; 0 if there is
+        none.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Task:
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     validation: tuple[str, ...] = ("validation",)
+    rows: int = 0
 
     @property
     def regression(self) -> bool:
@@ -46,29 +50,25 @@ class Task:
 
 _ENTAILMENT = ("entailment", "not_entailment")
 
+_MNLI = ("entailment", "neutral", "contradiction")
+_JUDGED = ("unacceptable", "acceptable")
+_PAIR = ("sentence1", "sentence2")
+_QUESTIONS = ("question1", "question2")
+_DUPLICATE = ("not_duplicate", "duplicate")
+_MATCHED = ("validation_matched", "validation_mismatched")
+
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("acceptability", ("sentence",), ("unacceptable", "acceptable"), ("accuracy",)),
-        Task("cola", ("sentence",), ("unacceptable", "acceptable"), ("matthews", "accuracy")),
-        Task("sst2", ("sentence",), ("negative", "positive"), ("accuracy",)),
-        Task(
-            "mrpc",
-            ("sentence1", "sentence2"),
-            ("not_equivalent", "equivalent"),
-            ("accuracy", "f1"),
-        ),
-        Task("stsb", ("sentence1", "sentence2"), (), ("pearson", "spearman")),
-        Task("qqp", ("question1", "question2"), ("not_duplicate", "duplicate"), ("accuracy", "f1")),
-        Task(
-            "mnli",
-            ("premise", "hypothesis"),
-            ("entailment", "neutral", "contradiction"),
-            ("accuracy",),
-            ("validation_matched", "validation_mismatched"),
-        ),
-        Task("qnli", ("question", "sentence"), _ENTAILMENT, ("accuracy",)),
-        Task("rte", ("sentence1", "sentence2"), _ENTAILMENT, ("accuracy",)),
+        Task("acceptability", ("sentence",), _JUDGED, ("accuracy",)),
+        Task("cola", ("sentence",), _JUDGED, ("matthews", "accuracy"), rows=8551),
+        Task("sst2", ("sentence",), ("negative", "positive"), ("accuracy",), rows=67349),
+        Task("mrpc", _PAIR, ("not_equivalent", "equivalent"), ("accuracy", "f1"), rows=3668),
+        Task("stsb", _PAIR, (), ("pearson", "spearman"), rows=5749),
+        Task("qqp", _QUESTIONS, _DUPLICATE, ("accuracy", "f1"), rows=363846),
+        Task("mnli", ("premise", "hypothesis"), _MNLI, ("accuracy",), _MATCHED, rows=392702),
+        Task("qnli", ("question", "sentence"), _ENTAILMENT, ("accuracy",), rows=104743),
+        Task("rte", _PAIR, _ENTAILMENT, ("accuracy",), rows=2490),
     )
 }
 """The embedded task, and GLUE (Wang et al. 2019) with the metrics of the paper's Table I first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vilora_analysis.errors import LayoutError
-from vilora_analysis.naming import matrix_and_layer
+from vilora_analysis.naming import is_encoder_decoder, matrix_and_layer
 from vilora_analysis.triplets.reduction import FACTORS, Factor
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class AdaptedModule:
     name
         Path of the module in the base model.
     matrix, layer
-        Role (``W_q`` ... ``W_f2``, else the module's own name) and layer number, if it has one.
+        Role (one of :data:`vilora_analysis.naming.ROLES`, else the module's own name) and layer
+        number, if it has one.
     rank
         Number of triplets, masked ones included.
     first
@@ -84,7 +85,8 @@ def find_modules(
         raise LayoutError(
             f"expected one trainable adapter, got {', '.join(sorted(adapters))}; freeze all but one"
         )
-    return list(_number(found, shapes)), shapes
+    paired = is_encoder_decoder(name for name, _ in model.named_modules())
+    return list(_number(found, shapes, encoder_decoder=paired)), shapes
 
 
 def _factor(letter: str) -> Factor:
@@ -92,13 +94,16 @@ def _factor(letter: str) -> Factor:
 
 
 def _number(
-    found: dict[str, dict[Factor, str]], shapes: dict[str, tuple[int, ...]]
+    found: dict[str, dict[Factor, str]],
+    shapes: dict[str, tuple[int, ...]],
+    *,
+    encoder_decoder: bool,
 ) -> Iterable[AdaptedModule]:
     first = 0
     for name, parameters in found.items():
         if not {"A", "B"} <= parameters.keys():
             raise LayoutError(f"module {name!r} has factors {', '.join(parameters)}; expected A, B")
         rank = shapes[parameters["A"]][0]
-        matrix, layer = matrix_and_layer(name)
+        matrix, layer = matrix_and_layer(name, encoder_decoder=encoder_decoder)
         yield AdaptedModule(name, matrix, layer, rank, first, parameters)
         first += rank

@@ -140,6 +140,13 @@ class TripletLayout:
         prefix = "base_model.model."
         return tuple(m.parameters["E"].removeprefix(prefix) for m in self.modules)
 
+    def pattern(self, kept: Sequence[bool]) -> dict[str, list[bool]]:
+        """PEFT's ``rank_pattern`` from kept triplets."""
+        return {
+            key: [bool(k) for k in kept[m.first : m.first + m.rank]]
+            for key, m in zip(self.pattern_keys, self.modules, strict=True)
+        }
+
     def kept_from_pattern(self, pattern: Mapping[str, list[bool]]) -> list[bool]:
         """Kept triplets, in the order of triplets, from PEFT's ``rank_pattern``."""
         # PEFT drops the adapter's name from the keys once the model was saved

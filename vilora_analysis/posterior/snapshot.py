@@ -7,8 +7,7 @@ recorder get the same Snapshot, so the log cannot disagree with a decision.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from vilora_analysis.triplets import TripletLayout
 
-__all__ = ["Snapshot", "has_posterior", "read_gradient", "sampled_parameters", "take_snapshot"]
+__all__ = ["Snapshot", "has_posterior", "read_gradient", "take_snapshot"]
 
 
 @dataclass(frozen=True)
@@ -123,46 +122,3 @@ def _posterior(binding: Binding) -> dict[str, Tensor]:
     hess = binding.gather_groups([group["hess"] for group in binding.optimizer.param_groups])
     precision = binding.per_element("ess") * (hess + binding.per_element("weight_decay"))
     return {"hess": hess, "sigma": precision.rsqrt()}
-
-
-@contextmanager
-def sampled_parameters(optimizer: Optimizer, *, train: bool = True) -> Iterator[None]:
-    """Draw the weights from IVON's posterior for the duration of the block.
-
-    As IVON's own ``sampled_params``, but an exception inside restores the mean weights. A no-op
-    for optimizers without a posterior, so one loop serves all.
-
-    Parameters
-    ----------
-    optimizer
-        The optimizer whose parameters are drawn.
-    train
-        Whether the gradients of the block are collected for the next step.
-    """
-    inner: Any = unwrap_optimizer(optimizer)
-    if not hasattr(inner, "sampled_params"):
-        yield
-        return
-    parameters = [p for group in inner.param_groups for p in group["params"] if p is not None]
-    means = [parameter.data for parameter in parameters]
-    context = inner.sampled_params(train=train)
-    context.__enter__()
-    try:
-        yield
-        if train:
-            _refuse_missing_gradients(parameters)
-        context.__exit__(None, None, None)
-    except BaseException:
-        for parameter, mean in zip(parameters, means, strict=True):
-            parameter.data = mean
-        raise
-
-
-def _refuse_missing_gradients(parameters: list[Any]) -> None:
-    missing = [p for p in parameters if p.requires_grad and p.grad is None]
-    if missing:
-        raise LayoutError(
-            f"{len(missing)} of {len(parameters)} trained parameters got no gradient, the first of "
-            f"shape {tuple(missing[0].shape)}; call backward() inside sampled_parameters, and give "
-            "the optimizer only parameters that the loss depends on"
-        )
