@@ -61,6 +61,8 @@ def test_every_published_cell_is_what_the_paper_says() -> None:
             assert config.gradient_checkpointing is (row["gradient_checkpointing"] == "true")
             assert config.weight_decay == float(row["ivon_weight_decay"] or 0)
             assert config.steps == int(row["epochs"]) * math.ceil(TASKS[row["task"]].rows / 32)
+            if config.method == "adalora":
+                assert config.record_every == config.allocate_every
             if config.optimizer == "ivon":
                 settings = (config.ess, config.hess_init, config.beta1, config.beta2)
                 assert settings == (0, 1, 0.9, 0.99999)

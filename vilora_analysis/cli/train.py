@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,7 +76,8 @@ def train(config: RunConfig, console: Terminal, figures: Path | None = None) -> 
         f"{config.task}: {config.steps} steps of {config.method} with {config.optimizer}{what}, "
         f"model {config.model}"
     )
-    run = train_run(config)
+    with _asked_to_end():
+        run = train_run(config)
     show_summary(run, console)
     console.line(f"log       {run.path}")
     if figures is not None:
@@ -85,6 +88,16 @@ def train(config: RunConfig, console: Terminal, figures: Path | None = None) -> 
     elif run.manifest.modules:
         console.line(f"analyse   vilora analyze {run.path}")
     return 0
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C, with what was recorded written: batch systems ask, then kill."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_config(config: RunConfig, console: Terminal) -> None:

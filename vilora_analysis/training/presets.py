@@ -29,13 +29,8 @@ PRESETS: tuple[str, ...] = ("live-posterior", "paper")
 _WHOLE = {"tinit", "tfinal", "allocate_every", "max_length", "batch_size", "eval_every"}
 _WHOLE |= {"warmup_steps", "first_steps"}
 _SCALED = (
-    "steps",
-    "warmup_steps",
-    "first_steps",
-    "tinit",
-    "tfinal",
-    "allocate_every",
-    "eval_every",
+    *("steps", "warmup_steps", "first_steps", "tinit", "tfinal"),
+    *("allocate_every", "eval_every", "record_every"),
 )
 
 _PUBLISHED_IVON = {
@@ -131,6 +126,8 @@ def _published(
     values["gradient_checkpointing"] = bool(values.get("gradient_checkpointing"))
     values["steps"] = int(row["epochs"]) * math.ceil(get_task(task).rows / values["batch_size"])
     values["init_rank"] = max(1, 3 * target_rank // 2)  # 3 for 2 and 6 for 4
+    # at every allocation: every step of MNLI would be a log of 10 GB
+    values["record_every"] = values.get("allocate_every", values["eval_every"])
     return values | (_PUBLISHED_IVON if optimizer == "ivon" else {})
 
 
