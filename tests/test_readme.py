@@ -100,7 +100,7 @@ def test_every_command_named_exists() -> None:
     from vilora_analysis.cli import commands
 
     named = set(re.findall(r"^\| `vilora (\w+)", README, re.MULTILINE))
-    assert named == {"demo", "train", "sweep", "runs", "analyze", "scores", "check"}
+    assert named == {"demo", "train", "sweep", "runs", "analyze", "oracle", "scores", "check"}
     assert all(hasattr(commands, name.capitalize()) for name in named)
 
 

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "vilora_analysis"
 HEAVY = {"torch", "transformers", "peft", "ivon", "datasets"}
 TORCH_FREE = ("analysis", "figures", "log", "cli", "scores", "training.config", "sweeps")
 
-LEAVES = {"inputs", "errors", "naming", "budget"}
+LEAVES = {"aggregation", "inputs", "errors", "naming", "budget"}
 BELOW: dict[str, set[str]] = {
     **dict.fromkeys(LEAVES, LEAVES),
     "triplets": LEAVES,
@@ -28,6 +28,7 @@ BELOW: dict[str, set[str]] = {
     "training": LEAVES
     | {"triplets", "posterior", "adapter", "scores", "allocation", "log", "recording"},
     "sweeps": LEAVES | {"log", "training"},
+    "probes": LEAVES | {"triplets", "posterior", "scores", "log", "training"},
     "analysis": LEAVES | {"log"},
     "figures": LEAVES,
 }

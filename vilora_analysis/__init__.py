@@ -85,6 +85,9 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "triplets": ("triplets", None),
 }
 
+_SHOWN = {"Run", "open_run", "train"}
+"""Names that give runs, which show themselves in notebooks."""
+
 __all__ = sorted([*_LAZY, "__version__"])
 
 
@@ -98,6 +101,8 @@ def __getattr__(name: str) -> Any:
         from vilora_analysis.errors import explain_missing
 
         raise explain_missing(error) from None
+    if name in _SHOWN:  # with what the analyses say of them, which their own room must not import
+        importlib.import_module(f"{__name__}.analysis")
     return loaded if attribute is None else getattr(loaded, attribute)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["INPUTS", "Input"]
+__all__ = ["CONTEXT", "INPUTS", "Input"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,10 @@ INPUTS: dict[str, Input] = {
     "unc_ema": Input("Ū", "AdaLoRA's smoothed uncertainty of the sensitivity", "1", "smoothing"),
 }
 """The vocabulary: every name that may stand as a parameter of a score."""
+
+CONTEXT: dict[str, str] = {
+    "reduce": "function (tensor of all elements, how) -> one value a triplet by factor E, A, B",
+    "step": "number of optimizer steps taken, from 1",
+    "triplet": "index of each triplet, from 0, over the whole model",
+}
+"""What a score of whole triplets may ask for besides; it asks for one of these at least."""

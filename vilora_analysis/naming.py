@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from vilora_analysis.aggregation import is_well_spelled, split_name
+
 __all__ = [
     "ALIASES",
     "MATRICES",
@@ -23,8 +25,14 @@ ALIASES: dict[str, str] = {
     "mean": "mean_abs",
     "sigma": "inverse_std",
     "E_mean_abs": "expected_abs",
+    "PLATON": "sensitivity",
 }
-"""Strings of the published code and of AdaLoRA's, and the name each has here."""
+"""Strings of the published code and of AdaLoRA's, and the name each has here.
+
+PLATON (Zhang et al. 2022) is the upper-confidence product from which AdaLoRA took its own: Ī of the
+same recursion, Ū of the same deviation ||θ g| − Ī|, score Ī·Ū. What differs is no formula: PLATON's
+code averages |θ g| over 10 steps before smoothing and decays Ū with 0.95, PEFT smooths every step
+with 0.85."""
 
 MATRICES: tuple[str, ...] = ("W_q", "W_k", "W_v", "W_o", "W_f1", "W_f2")
 """The paper's order (Fig. 1): query, key, value, attention output, the two of the feed-forward."""
@@ -125,14 +133,17 @@ def matrix_and_layer(module: str, *, encoder_decoder: bool = False) -> tuple[str
 
 
 def score_name(name: str) -> str:
-    """Name of a score here, for one that the published code calls otherwise.
+    """Name of a score here, for one that is called or spelled otherwise.
 
     Examples
     --------
-    >>> score_name("ipt"), score_name("snr")
-    ('sensitivity', 'snr')
+    >>> score_name("ipt"), score_name("snr"), score_name("SNR@sum-BA")
+    ('sensitivity', 'snr', 'snr@sum-AB')
     """
-    return ALIASES.get(name, name)
+    if not is_well_spelled(name):
+        return name
+    base, aggregation = split_name(name)
+    return ALIASES.get(base, base) + aggregation.suffix
 
 
 def score_column(column: str) -> str:

@@ -14,7 +14,7 @@ import vilora_analysis as va
 from tests.log.synthetic import write_run
 from vilora_analysis.cli import main
 
-COMMANDS = ("demo", "train", "analyze", "scores", "check", "sweep", "runs")
+COMMANDS = ("demo", "train", "analyze", "scores", "check", "oracle", "sweep", "runs")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_the_log_carries_the_run_but_no_paths(trained: Path, glue: Path) -> None
 
 
 MISTAKES = {
-    "": "Expected one of {train, demo, analyze, scores, check, sweep, runs}",
+    "": "Expected one of {train, demo, analyze, scores, check, oracle, sweep, runs}",
     "trian": "Unrecognized options: trian",
     "train --stepz 3": "did you mean --steps?",
     "train --steps many": "--steps",

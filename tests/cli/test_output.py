@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import vilora_analysis as va
-from tests.log.synthetic import manifest, write_posterior_run, write_run
+from tests.log.synthetic import decision, manifest, write_posterior_run, write_run
 from vilora_analysis.cli import main
 from vilora_analysis.log import LogWriter, ModuleRow
 
@@ -102,9 +102,42 @@ def test_lora_without_a_posterior(tmp_path: Path, capsys: pytest.CaptureFixture[
     ).path
     written, said = analysed(run, tmp_path / "out", capsys)
     assert {"ranks.csv", "correlations.png", "correlations.csv"} <= written
-    assert not {"ranks.png", "theory.png"} & written
+    assert not {"ranks.png", "theory.png", "health.png"} & written
     assert "nothing was pruned, every matrix keeps its rank" in said
     assert "no theory: it needs a run trained with IVON" in said
+    assert "no health of the posterior: it needs a run trained with IVON" in said
+    assert "\nposterior:" not in said
+
+
+def test_the_verdict_on_the_posterior_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uniform = {f"sigma_{factor}": 0.1 for factor in "EAB"}
+    run = write_posterior_run(tmp_path / "run", columns=uniform).path
+    written, said = analysed(run, tmp_path / "out", capsys)
+    assert {"health.png", "health.pdf", "health.csv", "health_over_time.parquet"} <= written
+    (line,) = (line for line in said.splitlines() if line.startswith("posterior: "))
+    assert line.startswith("posterior: sigma is uniform (coefficient of variation 0): snr ranks")
+    assert line.endswith("How many elements hit the clip radius was not recorded.")
+
+
+def test_decisions_have_shadows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {f"shadow_{what}" for what in ("overlap", "churn")}
+    tables = {f"{name}.{suffix}" for name in names for suffix in ("parquet", "csv")}
+    drawn = {f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
+    pruned = [decision(step, budget=20 - step) for step in (3, 4, 5)]
+    run = write_run(tmp_path / "pruned", events=pruned).path
+    written, _ = analysed(run, tmp_path / "a", capsys)
+    assert tables | drawn <= written
+    run = write_run(tmp_path / "whole", kept=True, events=[decision(3, budget=20)]).path
+    written, said = analysed(run, tmp_path / "b", capsys)
+    assert tables <= written
+    assert not drawn & written
+    assert "no figure of shadow_overlap: nothing, or everything, was pruned" in said
+    assert "no figure of shadow_churn: a single decision was recorded" in said
+    written, said = analysed(write_run(tmp_path / "none").path, tmp_path / "c", capsys)
+    assert not (tables | drawn) & written
+    assert "no shadow allocation: it needs two scores, and a decision at a recorded step" in said
 
 
 def test_what_an_older_analysis_left_is_removed_and_nothing_else(
@@ -115,8 +148,9 @@ def test_what_an_older_analysis_left_is_removed_and_nothing_else(
     (out / "theory.md").write_text("mine")
     plain = write_run(tmp_path / "adamw", kept=True).path
     after, said = analysed(plain, out, capsys)
-    gone = {f"{stem}.{s}" for stem in ("theory", "ranks") for s in ("png", "pdf")}
-    gone |= {f"{stem}.{s}" for stem in ("theory", "theory_points") for s in ("csv", "parquet")}
+    gone = {f"{stem}.{s}" for stem in ("theory", "health", "ranks") for s in ("png", "pdf")}
+    tables = ("theory", "theory_points", "health", "health_over_time")
+    gone |= {f"{stem}.{s}" for stem in tables for s in ("csv", "parquet")}
     assert after == before - (gone & before) | {"theory.md"}
     assert not after & (gone - {"ranks.csv", "ranks.parquet"})
     assert f"removed {out / 'theory.png'}, which an older analysis left" in said

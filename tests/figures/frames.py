@@ -60,10 +60,52 @@ def theory(
     return pd.concat(points, ignore_index=True), pd.DataFrame(fits)
 
 
+def health(factors: str = "EAB", n: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points of step 20, and thirty steps over time."""
+    generator = np.random.default_rng(3)
+    points, over_time = [], []
+    for factor in factors:
+        values = {name: np.exp(generator.normal(size=n)) for name in ("sigma", "hess")}
+        points.append(pd.DataFrame({"factor": factor, "step": 20, **values, "hess_init": 0.5}))
+    for step, factor in itertools.product(range(1, 31), [*factors, "all"]):
+        row = {"step": step, "factor": factor, "initial_left": 0.95**step}
+        row |= {"sigma_cv": np.nan if factor == "all" else generator.uniform(0.1, 1)}
+        over_time.append({**row, "initial_share": generator.uniform()})
+    return pd.concat(points, ignore_index=True), pd.DataFrame(over_time)
+
+
+def overlap(
+    names: tuple[str, ...] = SCORES, steps: tuple[int, ...] = (3, 9), measure: str = "kept"
+) -> pd.DataFrame:
+    """Overlap at these steps; the set that was kept is there at the last one only."""
+    generator = np.random.default_rng(3)
+    rows = [
+        {"step": step, "group": "all", "measure": measure, "score_a": a, "score_b": b, "n": 30}
+        | {"size_a": 20, "chance": 0.5, "corrected": generator.uniform(-0.5, 1)}
+        for step in steps
+        for a, b in itertools.combinations((*names, *(["kept"] if step == steps[-1] else [])), 2)
+    ]
+    return pd.DataFrame(rows)
+
+
+def churn(names: tuple[str, ...] = SCORES, decisions: int = 20) -> pd.DataFrame:
+    generator = np.random.default_rng(4)
+    rows = [
+        pd.DataFrame({"step": range(1, decisions + 1), "score": name, "chance": 0.25}).assign(
+            cumulative=generator.uniform(0, 0.1, decisions).cumsum()
+        )
+        for name in (*names, "kept")
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
 DRAWINGS: dict[str, Callable[[], Figure]] = {
     "ranks": lambda: figures.rank_heatmap(ranks()),
     "correlation": lambda: figures.score_correlation(correlations(), LABELS),
     "theory": lambda: figures.theory_scatter(*theory(), LINKS),
+    "shadow overlap": lambda: figures.shadow_overlap(overlap(), LABELS),
+    "shadow churn": lambda: figures.shadow_churn(churn(), LABELS),
+    "health": lambda: figures.posterior_health(*health(), caption="sigma is uniform; " * 9),
 }
 
 

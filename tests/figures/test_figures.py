@@ -22,7 +22,9 @@ from matplotlib.transforms import Bbox
 from tests.figures.frames import (
     DRAWINGS,
     LINKS,
+    churn,
     correlations,
+    overlap,
     pixels_of,
     ranks,
     theory,
@@ -91,6 +93,7 @@ def assert_publishable(pdf: bytes) -> None:
     assert b"/Type3" not in pdf
 
 
+TWENTY = tuple(f"score_{i}" for i in range(20))
 CROWDED: dict[str, Callable[[], Figure]] = {
     "12 layers": lambda: figures.rank_heatmap(ranks(12, 12)),
     "24 layers": lambda: figures.rank_heatmap(ranks(24, 12)),
@@ -109,6 +112,11 @@ CROWDED: dict[str, Callable[[], Figure]] = {
     "20 scores, wide": lambda: figures.score_correlation(
         correlations(tuple(f"score_{i}" for i in range(20))), {}, width=DOUBLE_COLUMN
     ),
+    "9 scores, shadow": lambda: figures.shadow_overlap(
+        overlap(tuple("abcdefghi")), {}, caption="Before step 3 nothing was pruned."
+    ),
+    "20 scores, shadow": lambda: figures.shadow_overlap(overlap(TWENTY), {}, width=DOUBLE_COLUMN),
+    "20 scores, churn": lambda: figures.shadow_churn(churn(TWENTY), {}),
     "theory, long legends": lambda: figures.theory_scatter(*theory(rho=-0.57), LINKS),
     "theory, small numbers": lambda: figures.theory_scatter(
         *[
@@ -154,7 +162,7 @@ def test_all_type_is_legible_whole_and_apart(
         assert not a.padded(-0.5).overlaps(b.padded(-0.5)), f"{first} covers {second}"
 
     axes = figure.axes[0]
-    if isinstance(axes.collections[0], QuadMesh):
+    if any(isinstance(drawn, QuadMesh) for drawn in axes.collections):
         for text in axes.texts:
             x, _ = text.get_position()
             left, right = axes.transData.transform([(x - 0.5, 0), (x + 0.5, 0)])[:, 0]

@@ -198,3 +198,22 @@ def test_entries_that_make_no_manifest_are_named(
 def test_entries_of_a_later_patch_are_ignored(tmp_path: Path) -> None:
     write(tmp_path, mood="good")
     assert Manifest.load(tmp_path) == replace(manifest())
+
+
+def test_scores_of_older_logs_are_scores_of_elements(tmp_path: Path) -> None:
+    manifest().save(tmp_path)
+    raw = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    for score in raw["scores"]:
+        del score["level"]
+    (tmp_path / "run.json").write_text(json.dumps(raw), encoding="utf-8")
+    assert {score.level for score in Manifest.load(tmp_path).scores} == {"element"}
+
+
+@pytest.mark.parametrize("name", ["snr@median", "@sum", "", 3])
+def test_a_score_whose_name_cannot_be_read_is_refused(tmp_path: Path, name: object) -> None:
+    manifest().save(tmp_path)
+    raw = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    raw["scores"][0]["name"] = name
+    (tmp_path / "run.json").write_text(json.dumps(raw), encoding="utf-8")
+    with pytest.raises(LogError, match="the name of a score cannot be understood"):
+        Manifest.load(tmp_path)

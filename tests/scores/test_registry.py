@@ -14,6 +14,10 @@ from vilora_analysis.inputs import INPUTS
 SIGNED = ("mu", "grad")
 
 every_score = pytest.mark.parametrize("name", scores.names())
+every_element_score = pytest.mark.parametrize(
+    "name", [name for name in scores.names() if scores.get(name).level == "element"]
+)
+EXTREMES = [0.0, 1e-37, 1e-30, 1e-20, 1e-8, 1.0, 1e8, 1e20, 1e30, 3e38]
 
 
 def inputs_for(name: str, numbers: list[float]) -> dict[str, torch.Tensor]:
@@ -26,7 +30,7 @@ def inputs_for(name: str, numbers: list[float]) -> dict[str, torch.Tensor]:
 numbers = st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=12)
 
 
-@every_score
+@every_element_score
 @settings(max_examples=30, deadline=None)
 @given(values=numbers)
 def test_score_is_finite_and_not_negative(name: str, values: list[float]) -> None:
@@ -35,7 +39,7 @@ def test_score_is_finite_and_not_negative(name: str, values: list[float]) -> Non
     assert (result >= 0).all()
 
 
-@every_score
+@every_element_score
 @settings(max_examples=20, deadline=None)
 @given(values=numbers)
 def test_score_is_elementwise_and_pure(name: str, values: list[float]) -> None:
@@ -54,7 +58,33 @@ def test_score_is_elementwise_and_pure(name: str, values: list[float]) -> None:
         assert torch.equal(value, before[key])
 
 
-@every_score
+@every_element_score
+def test_extreme_inputs_give_what_twice_the_digits_give(name: str) -> None:
+    """Wherever the result lies within the range of float32, no step on the way leaves it."""
+    asked = scores.get(name).inputs
+    grid = torch.cartesian_prod(*[torch.tensor(EXTREMES)] * len(asked)).reshape(-1, len(asked))
+    grid = grid[[all(v > 0 or k in SIGNED for k, v in zip(asked, r, strict=True)) for r in grid]]
+    inputs = dict(zip(asked, grid.T, strict=True))
+    got = scores.get(name)(**inputs)
+    exact = scores.get(name)(**{key: value.double() for key, value in inputs.items()})
+    in_range = (exact > 1e-37) & (exact < 3e38)
+    torch.testing.assert_close(got.double()[in_range], exact[in_range], rtol=1e-5, atol=0)
+    assert (got[exact <= 1e-37] <= 1e-36).all()
+
+
+@every_element_score
+@settings(max_examples=20, deadline=None)
+@given(values=numbers, data=st.data())
+def test_score_follows_a_permutation_of_its_elements(
+    name: str, values: list[float], data: st.DataObject
+) -> None:
+    order = torch.tensor(data.draw(st.permutations(range(len(values)))))
+    inputs = inputs_for(name, values)
+    moved = scores.get(name)(**{key: value[order] for key, value in inputs.items()})
+    torch.testing.assert_close(moved, scores.get(name)(**inputs)[order], rtol=1e-6, atol=0)
+
+
+@every_element_score
 def test_score_does_not_depend_on_the_sign_of_the_parameter(name: str) -> None:
     inputs = inputs_for(name, [0.5, -2.0, 3.0])
     mirrored = {key: -v if key in SIGNED else v for key, v in inputs.items()}
@@ -104,6 +134,24 @@ def test_unknown_inputs_are_refused() -> None:
         def odd(mu: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
             """Odd."""
             return mu / variance
+
+
+def test_levels_are_checked() -> None:
+    def whole(mu: torch.Tensor) -> torch.Tensor:
+        """Whole."""
+        return mu
+
+    def reduced(mu: torch.Tensor, reduce: object) -> torch.Tensor:
+        """Reduced."""
+        return mu
+
+    texts = {"label": "x", "equation": "x", "source": "x"}
+    with pytest.raises(ScoreError, match="asks for none of reduce, step, triplet"):
+        scores.score(**texts, level="triplet")(whole)
+    with pytest.raises(ScoreError, match=r"'reduced' asks for reduce; .* some of: mu"):
+        scores.score(**texts)(reduced)
+    with pytest.raises(ScoreError, match="level 'module'; expected 'element' or 'triplet'"):
+        scores.score(**texts, level="module")(whole)  # type: ignore[arg-type]
 
 
 def test_duplicate_names_and_aliases_are_refused() -> None:

@@ -170,5 +170,5 @@ def test_table1_has_every_published_loop() -> None:
 def test_systems_are_the_eight_of_the_table_on_five_tasks() -> None:
     cells = read_grid("systems").cells
     assert len(cells) == 40
-    assert {cell.config.steps for cell in cells} == {60}
+    assert {cell.config.steps for cell in cells} == {40}
     assert {cell.config.model for cell in cells} == {"bundled"}

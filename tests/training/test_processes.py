@@ -19,6 +19,7 @@ from vilora_analysis.training import processes
 STEPS = 30
 
 LOOP = """
+import os
 import sys
 import torch
 from torch import distributed
@@ -62,6 +63,8 @@ torch.save(
 )
 distributed.barrier()
 distributed.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)  # gloo's threads may outlive the interpreter, which then aborts
 """
 
 TRAIN = """
@@ -81,6 +84,7 @@ train(
 """
 
 TRAINER = """
+import os
 import sys
 import torch
 import transformers
@@ -108,10 +112,12 @@ trainer.train()
 rank = torch.distributed.get_rank()
 torch.save(optimizer.param_groups[0]["hess"], f"{out}-{rank}.pt")
 torch.distributed.barrier()
-distributed.destroy_process_group()
+torch.distributed.destroy_process_group()
+os._exit(0)  # gloo's threads may outlive the interpreter, which then aborts
 """
 
 HESSIAN = """
+import os
 import sys
 import ivon
 import torch
@@ -148,6 +154,8 @@ if rank == 0:
     print(float(found.mean()), float(found.std()) / len(found) ** 0.5, float(exact))
 distributed.barrier()
 distributed.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)  # gloo's threads may outlive the interpreter, which then aborts
 """
 
 

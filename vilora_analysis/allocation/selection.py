@@ -8,12 +8,13 @@ import torch
 
 from vilora_analysis import scores
 from vilora_analysis.errors import ScoreError
-from vilora_analysis.triplets import published_sum
+from vilora_analysis.scores.evaluate import score_triplets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vilora_analysis.posterior import Snapshot
+    from vilora_analysis.scores import Score
 
 __all__ = ["Rule", "describe_non_finite", "select", "triplet_score"]
 
@@ -56,7 +57,7 @@ def select(score: Tensor, budget: int, *, rule: Rule = "exact") -> Tensor:
 
 
 def triplet_score(name: str, snapshot: Snapshot) -> Tensor:
-    """Score of every triplet by the published reduction, refusing what is not finite.
+    """Score of every triplet, aggregated as its name says, refusing what is not finite.
 
     Returns
     -------
@@ -69,22 +70,30 @@ def triplet_score(name: str, snapshot: Snapshot) -> Tensor:
         If an input is missing, or a value is not finite; the message names score, module, k and
         the input.
     """
-    element = scores.compute([name], snapshot.inputs)[scores.get(name).name]
-    total = published_sum(snapshot.layout.reduce(element))
+    total = score_triplets([name], snapshot)[scores.get(name).name].total
     if not bool(total.isfinite().all()):
-        raise ScoreError(describe_non_finite(name, element, total, snapshot))
+        raise ScoreError(describe_non_finite(name, total, snapshot))
     return total
 
 
-def describe_non_finite(name: str, element: Tensor, total: Tensor, snapshot: Snapshot) -> str:
+def describe_non_finite(name: str, total: Tensor, snapshot: Snapshot) -> str:
     """Say which score, module, k and input went wrong, and how."""
+    item = scores.get(name)
     triplet = int((~total.isfinite()).nonzero()[0])
     where = f"score {name!r} of {snapshot.layout.triplet_names[triplet]} at step {snapshot.step}"
-    bad = (~element.isfinite()).nonzero()
+    bad = _bad_elements(item, snapshot).nonzero()
     if not len(bad):
         return f"{where} overflows float32 when reduced over the triplet"
     index = int(bad[0])
     module, k, factor = snapshot.layout.locate(index)
-    values = {item: float(snapshot.inputs[item][index]) for item in scores.get(name).inputs}
-    listed = ", ".join(f"{item} = {value:g}" for item, value in values.items())
-    return f"{where} is {float(element[index]):g}: {listed} (factor {factor} of {module}[{k}])"
+    values = {key: float(snapshot.inputs[key][index]) for key in item.inputs}
+    listed = ", ".join(f"{key} = {value:g}" for key, value in values.items())
+    return f"{where} is {float(total[triplet]):g}: {listed} (factor {factor} of {module}[{k}])"
+
+
+def _bad_elements(item: Score, snapshot: Snapshot) -> Tensor:
+    """Elements whose score, or else an input of a score of whole triplets, is not finite."""
+    if item.level == "element":
+        return ~scores.compute([item.name], snapshot.inputs)[item.name].isfinite()
+    inputs = [snapshot.inputs[name] for name in item.inputs]
+    return ~torch.stack(inputs).isfinite().all(0)

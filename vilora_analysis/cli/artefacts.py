@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from vilora_analysis import analysis, figures
@@ -13,7 +14,18 @@ from vilora_analysis.log import Run
 
 __all__ = ["Artefacts", "analyse"]
 
-_STEMS = ("ranks", "correlations", "correlations_over_time", "theory", "theory_points")
+_STEMS = (
+    "ranks",
+    "correlations",
+    "correlations_over_time",
+    "theory",
+    "theory_points",
+    "health",
+    "health_over_time",
+    "shadow_overlap",
+    "shadow_churn",
+)
+_MOST_STEPS = 600
 _SUFFIXES = (".parquet", ".csv", ".png", ".pdf")
 
 
@@ -26,10 +38,11 @@ class Artefacts:
 
 
 def analyse(run: Run, out: Path) -> Artefacts:
-    """Write correlations, ranks and, where the run has a posterior, theory.
+    """Write correlations, ranks and, where the run has a posterior, theory and its health.
 
-    What an older analysis left in the folder and this one does not write is removed, so that all
-    files there are of one run.
+    Where the run decided, what each score would have kept is written too. What an older analysis
+    left in the folder and this one does not write is removed, so that all files there are of one
+    run.
 
     Parameters
     ----------
@@ -59,6 +72,8 @@ def analyse(run: Run, out: Path) -> Artefacts:
             *_ranks(run, out, notes),
             *_correlations(run, out, notes),
             *_theory(run, out, notes),
+            *_health(run, out, notes),
+            *_shadow(run, out, notes),
         ]
         for file in sorted(before - set(files)):
             file.unlink()
@@ -119,6 +134,50 @@ def _theory(run: Run, out: Path, notes: list[str]) -> list[Path]:
         *_table(fits, out / "theory"),
         *figures.save(figures.theory_scatter(points, fits, labels), out / "theory"),
     ]
+
+
+def _health(run: Run, out: Path, notes: list[str]) -> list[Path]:
+    if not analysis.has_health(run):
+        notes.append("no health of the posterior: it needs a run trained with IVON")
+        return []
+    measured = analysis.health(run)
+    over_time = analysis.health_over_time(run, steps=_thinned(run))
+    figure = figures.posterior_health(
+        analysis.health_points(run), over_time, caption=str(analysis.verdict(measured))
+    )
+    return [
+        *_table(measured, out / "health"),
+        *_table(over_time, out / "health_over_time"),
+        *figures.save(figure, out / "health"),
+    ]
+
+
+def _shadow(run: Run, out: Path, notes: list[str]) -> list[Path]:
+    if not analysis.has_shadow(run):
+        notes.append("no shadow allocation: it needs two scores, and a decision at a recorded step")
+        return []
+    ends, churn = analysis.final_overlap(run), analysis.churn(run)
+    groups = [analysis.overlap(run, by=by, steps=-1) for by in ("matrix", "layer")]
+    files = _table(pd.concat([ends, *groups], ignore_index=True), out / "shadow_overlap")
+    files += _table(churn, out / "shadow_churn")
+    if ends.loc[ends["measure"] == "kept", "corrected"].isna().all():
+        notes.append("no figure of shadow_overlap: nothing, or everything, was pruned")
+    else:
+        first, last = ends["step"].min(), ends["step"].max()
+        untouched = f"Before step {first} nothing was pruned." if first < last else ""
+        figure = figures.shadow_overlap(ends, run.labels, caption=untouched)
+        files += figures.save(figure, out / "shadow_overlap")
+    if churn.empty:
+        notes.append("no figure of shadow_churn: a single decision was recorded")
+    else:
+        files += figures.save(figures.shadow_churn(churn, run.labels), out / "shadow_churn")
+    return files
+
+
+def _thinned(run: Run) -> list[int]:
+    """Steps of a line: all, or some hundreds of a long run, evenly, with both ends."""
+    chosen = np.linspace(0, len(run.steps) - 1, min(len(run.steps), _MOST_STEPS)).round()
+    return [int(step) for step in run.steps[chosen.astype(int)]]
 
 
 def _table(frame: pd.DataFrame, path: Path) -> list[Path]:

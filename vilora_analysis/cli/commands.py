@@ -11,7 +11,18 @@ import tyro
 from vilora_analysis.sweeps import ClusterOptions
 from vilora_analysis.training.config import RunConfig
 
-__all__ = ["Analyze", "Check", "Command", "Demo", "Others", "Runs", "Scores", "Sweep", "Train"]
+__all__ = [
+    "Analyze",
+    "Check",
+    "Command",
+    "Demo",
+    "Oracle",
+    "Others",
+    "Runs",
+    "Scores",
+    "Sweep",
+    "Train",
+]
 
 RunPaths = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
 
@@ -47,7 +58,7 @@ class Train(RunConfig):
 
 @dataclass(frozen=True)
 class Analyze:
-    """Analyse recorded runs: correlations, ranks and theory, as tables and figures.
+    """Analyse recorded runs: correlations, ranks, theory, posterior, as tables and figures.
 
     Example: vilora analyze runs/demo/run --out runs/demo/analysis
     """
@@ -113,11 +124,40 @@ class Runs:
     """File for the whole table, a row for each run."""
 
 
+@dataclass(frozen=True)
+class Oracle:
+    """Remove every triplet of a trained adapter in turn, and hold each score against what it costs.
+
+    Example: vilora oracle runs/sst2 --data-dir glue --examples 256
+
+    A run that was not pruned (--criterion none) answers for all its triplets, another for those it
+    kept. Interrupted, the same command goes on.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run directory, with its adapter."""
+    data_dir: Path | None = None
+    """Folder with TASK/{train,validation}.parquet, as for the training."""
+    out: Path | None = None
+    """Folder for tables and figure; by default RUN/oracle."""
+    examples: int = 256
+    """Held-out examples."""
+    batch_size: int = 32
+    """Examples that go through the model together."""
+    random_sets: int = 8
+    """Random sets of each size, for comparison."""
+    recovery_steps: int = 0
+    """Steps of training after a third was removed, for each score; 0 for none."""
+    seed: int = 0
+    """Seed of the examples and the random sets."""
+
+
 Others = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Analyze, tyro.conf.subcommand("analyze")]
     | Annotated[Scores, tyro.conf.subcommand("scores")]
     | Annotated[Check, tyro.conf.subcommand("check")]
+    | Annotated[Oracle, tyro.conf.subcommand("oracle")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Runs, tyro.conf.subcommand("runs")]
 )

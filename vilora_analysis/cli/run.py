@@ -73,6 +73,12 @@ def _check(command: commands.Check, console: Terminal) -> int:
     return status
 
 
+def _oracle(command: commands.Oracle, console: Terminal) -> int:
+    from vilora_analysis.cli.oracle import oracle
+
+    return oracle(command, console)
+
+
 def _run_directories(paths: Sequence[Path]) -> list[Path]:
     """Run directories at or anywhere below paths, also the unreadable: a check must see them."""
     found: list[Path] = []
@@ -98,6 +104,7 @@ _COMMANDS: dict[type, Callable[[Any, Terminal], int]] = {
     commands.Analyze: _analyze,
     commands.Scores: _scores,
     commands.Check: _check,
+    commands.Oracle: _oracle,
     commands.Sweep: sweep,
     commands.Runs: list_runs,
 }

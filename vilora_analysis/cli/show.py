@@ -10,7 +10,7 @@ from vilora_analysis import scores
 from vilora_analysis.analysis import correlations, decision_step
 from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.log import Run
-from vilora_analysis.log.summary import run_facts
+from vilora_analysis.log.summary import further_facts, run_facts
 
 __all__ = ["show_scores", "show_summary"]
 
@@ -18,12 +18,18 @@ _MAIN = ("snr", "snr_abs", "mean_abs", "inverse_std", "sensitivity")
 
 
 def show_summary(run: Run, console: Terminal) -> None:
-    """Print what a run was, what came out, and how its main scores rank the triplets."""
+    """Print what a run was and gave, how its main scores rank, and what its posterior is worth."""
     console.line(run.name)
     table = Table(show_header=False, box=None)
     for key, value in run_facts(run).items():
         table.add_row(key, value)
     console.print(table)
+    _show_correlations(run, console)
+    for key, value in further_facts(run).items():
+        console.line(f"{key}: {value}")
+
+
+def _show_correlations(run: Run, console: Terminal) -> None:
     names = [name for name in _MAIN if name in run.score_names]
     if len(names) < 2 or not len(run.steps):
         return

@@ -21,7 +21,7 @@ from vilora_analysis.figures.style import (
     styled,
 )
 
-__all__ = ["score_correlation"]
+__all__ = ["matrix_figure", "score_correlation", "square"]
 
 
 def score_correlation(
@@ -58,31 +58,58 @@ def score_correlation(
     """
     method = _only(correlations, "method").capitalize()
     _only(correlations, "group")
-    lower = _lower_triangle(correlations, list(labels))
+    whole = square(correlations, list(labels))
+    lower = whole.where(np.tril(np.ones(whole.shape, dtype=bool), k=-1)).iloc[1:, :-1]
     above = np.triu(np.ones(lower.shape, dtype=bool), k=1)
-    size = cell_text(width, lower.shape[1], 5, largest=5.5)
+    return matrix_figure(
+        lower, above, labels, bar=f"{method} correlation", caption=caption, width=width
+    )
+
+
+def matrix_figure(
+    matrix: pd.DataFrame,
+    hidden: np.ndarray,
+    labels: Mapping[str, str],
+    *,
+    bar: str,
+    caption: str,
+    width: float,
+) -> Figure:
+    """Draw a matrix of numbers from -1 to 1 between scores, the number in each cell.
+
+    Parameters
+    ----------
+    matrix
+        Scores down and across.
+    hidden
+        Cells to leave empty, of the same shape.
+    labels
+        Label by score.
+    bar
+        What the colour bar is called.
+    caption
+        A line to stand below.
+    width
+        Of the figure, in inches.
+    """
+    size = cell_text(width, matrix.shape[1], 5, largest=5.5)
     with styled():
         figure = StyledFigure(figsize=(width, 0.8 * width))
         axes = figure.subplots()
         sns.heatmap(
-            lower.rename(index=labels, columns=labels),
-            mask=above,
+            matrix.rename(index=labels, columns=labels),
+            mask=hidden,
             ax=axes,
             vmin=-1,
             vmax=1,
             cmap="RdBu_r",
-            annot=np.vectorize(number, otypes=[object])(lower) if size else False,
+            annot=np.vectorize(number, otypes=[object])(matrix) if size else False,
             fmt="",
             annot_kws={"size": size},
             linewidths=0.4,
             linecolor="white",
             square=True,
-            cbar_kws={
-                "label": f"{method} correlation",
-                "shrink": 0.7,
-                "pad": 0.02,
-                "ticks": MultipleLocator(0.5),
-            },
+            cbar_kws={"label": bar, "shrink": 0.7, "pad": 0.02, "ticks": MultipleLocator(0.5)},
         )
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
@@ -106,11 +133,11 @@ def _only(correlations: pd.DataFrame, column: str) -> str:
     )
 
 
-def _lower_triangle(correlations: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """Rows from the second score, columns to the last but one."""
-    mirrored = correlations.rename(columns={"score_a": "score_b", "score_b": "score_a"})
-    both = pd.concat([correlations, mirrored])
-    matrix = both.pivot_table("value", "score_a", "score_b", aggfunc="mean", dropna=False)
+def square(pairs: pd.DataFrame, order: list[str], value: str = "value") -> pd.DataFrame:
+    """All pairs as a square matrix, in the order given and then as they come."""
+    mirrored = pairs.rename(columns={"score_a": "score_b", "score_b": "score_a"})
+    both = pd.concat([pairs, mirrored])
+    matrix = both.pivot_table(value, "score_a", "score_b", aggfunc="mean", dropna=False)
     there = list(dict.fromkeys(both["score_a"]))
     names = [*(n for n in order if n in there), *(n for n in there if n not in order)]
-    return matrix.loc[names[1:], names[:-1]]
+    return matrix.loc[names, names]

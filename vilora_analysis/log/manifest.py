@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vilora_analysis.aggregation import is_well_spelled
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_file
 
@@ -33,13 +34,18 @@ class ModuleRow:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One recorded score, as the registry described it when the run was made."""
+    """One recorded score, as the registry described it when the run was made.
+
+    ``level`` is ``element`` or ``triplet``; scores of whole triplets have no parts by factor. The
+    aggregation of the others is part of the name, see :mod:`vilora_analysis.aggregation`.
+    """
 
     name: str
     label: str
     equation: str
     source: str
     inputs: tuple[str, ...]
+    level: str = "element"
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,8 @@ def _refuse_wrong_types(manifest: Manifest) -> None:
         wrong.append("every or the rank of a module")
     if not all(module.layer is None or type(module.layer) is int for module in manifest.modules):
         wrong.append("the layer of a module")
+    if not all(is_well_spelled(score.name) for score in manifest.scores):
+        wrong.append("the name of a score")
     if wrong:
         raise TypeError(f"{', '.join(wrong)} cannot be understood")
 

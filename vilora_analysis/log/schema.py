@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from vilora_analysis.aggregation import split_name
 from vilora_analysis.inputs import INPUTS
 from vilora_analysis.log.manifest import ScoreRow
 
@@ -40,7 +41,13 @@ REDUCED_BY: dict[str, str] = {
 What has the unit of the weight or the gradient is squared first, so that signs do not cancel and
 the square is the mean of squares that hess and fisher are compared with; E keeps its sign."""
 
-_WORDS = {"rms": "root mean square", "mean": "mean"}
+_WORDS = {
+    "rms": "root mean square",
+    "mean": "mean",
+    "sum": "sum",
+    "max": "maximum",
+    "l2": "Euclidean norm",
+}
 _SPAN = {"E": "value E_k", "A": "row k of A", "B": "column k of B"}
 
 
@@ -62,7 +69,8 @@ METRICS = pa.schema(
         _field(
             "value",
             pa.float64(),
-            "its value; lr in the optimizer's unit, seconds since the last step",
+            "its value; lr in the optimizer's unit, seconds since the last step, clip_rate the "
+            "share of adapter elements whose step IVON cut at its clip radius",
             source="recorder or training loop",
             null=False,
         ),
@@ -115,7 +123,8 @@ def triplets_schema(
     inputs
         Recorded inputs that are there, some of :data:`RECORDED_INPUTS`.
     scores
-        Recorded scores; each has a column for its triplet score and one for each factor's part.
+        Recorded scores; each has a column for its triplet score and, unless it is one of whole
+        triplets, one for the part of each factor that counts.
     factors
         E, A, B for AdaLoRA; A, B for LoRA.
     """
@@ -137,15 +146,25 @@ def triplets_schema(
                     null=False,
                 )
             )
-    for item_score in scores:
-        total = f"score.{item_score.name}"
-        rule = " + ".join("E" if f == "E" else f"mean over {_SPAN[f]}" for f in factors)
-        fields.append(_score_field(total, f"{item_score.equation}; {rule}", item_score))
-        for factor in factors:
-            how = "" if factor == "E" else "mean over "
-            meaning = f"{item_score.equation}; {how}{_SPAN[factor]}"
-            fields.append(_score_field(f"{total}.{factor}", meaning, item_score))
-    return pa.schema(fields)
+    return pa.schema([*fields, *(f for score in scores for f in _score_fields(score, factors))])
+
+
+def _score_fields(score: ScoreRow, factors: Sequence[str]) -> list[pa.Field]:
+    """The score of the triplet and, if it is one of elements, what each factor adds to it."""
+    total = f"score.{score.name}"
+    if score.level == "triplet":
+        return [_score_field(total, f"{score.equation}; of the whole triplet", score)]
+    _, aggregation = split_name(score.name)
+    counted = aggregation.among(factors)
+    over = f"{_WORDS[aggregation.reduce]} over "
+    rule = " + ".join("E" if f == "E" else f"{over}{_SPAN[f]}" for f in counted)
+    parts = [
+        _score_field(
+            f"{total}.{f}", f"{score.equation}; {'' if f == 'E' else over}{_SPAN[f]}", score
+        )
+        for f in counted
+    ]
+    return [_score_field(total, f"{score.equation}; {rule}", score), *parts]
 
 
 def _score_field(name: str, meaning: str, score: ScoreRow) -> pa.Field:

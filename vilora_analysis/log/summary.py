@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -10,7 +11,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from vilora_analysis.log.reader import Run
 
-__all__ = ["run_facts", "run_html"]
+__all__ = ["add_facts", "further_facts", "run_facts", "run_html"]
+
+_FURTHER: dict[str, Callable[[Run], Mapping[str, str]]] = {}
 
 _PAGE = jinja2.Environment(autoescape=True).from_string(
     """<div><strong>{{ name }}</strong>
@@ -45,6 +48,25 @@ def run_facts(run: Run) -> dict[str, str]:
     return facts
 
 
+def add_facts(source: str, facts: Callable[[Run], Mapping[str, str]]) -> None:
+    """Let a room that this one must not import have its say in how a run shows itself.
+
+    Parameters
+    ----------
+    source
+        Who says it; saying it again replaces what was there.
+    facts
+        Gives texts by their names; none if there is nothing to say of a run.
+    """
+    _FURTHER[source] = facts
+
+
+def further_facts(run: Run) -> dict[str, str]:
+    """What the analyses that are loaded say of a run."""
+    return {key: text for facts in _FURTHER.values() for key, text in facts(run).items()}
+
+
 def run_html(run: Run) -> str:
     """HTML of a run; everything that comes from the run is escaped."""
-    return _PAGE.render(name=run.name, facts=run_facts(run), config=run.manifest.config)
+    facts = {**run_facts(run), **further_facts(run)}
+    return _PAGE.render(name=run.name, facts=facts, config=run.manifest.config)

@@ -1,5 +1,6 @@
 """The posterior: read at one instant, drawn from for a step, saved with the adapter."""
 
+from vilora_analysis.posterior.clipping import clip_rate, read_means
 from vilora_analysis.posterior.distribution import Posterior
 from vilora_analysis.posterior.sampling import sampled_parameters
 from vilora_analysis.posterior.snapshot import (
@@ -12,8 +13,10 @@ from vilora_analysis.posterior.snapshot import (
 __all__ = [
     "Posterior",
     "Snapshot",
+    "clip_rate",
     "has_posterior",
     "read_gradient",
+    "read_means",
     "sampled_parameters",
     "take_snapshot",
 ]

@@ -10,10 +10,13 @@ from torch import distributed
 
 from vilora_analysis import scores as registry
 from vilora_analysis.allocation import BudgetSchedule, Rule, ScoreAllocator
-from vilora_analysis.errors import ConfigError, LayoutError, ScoreError
-from vilora_analysis.inputs import INPUTS
-from vilora_analysis.log.schema import RECORDED_INPUTS
+from vilora_analysis.errors import ConfigError, LayoutError
 from vilora_analysis.posterior import has_posterior
+from vilora_analysis.recording.choice import (
+    recorded_inputs,
+    recorded_scores,
+    refuse_what_cannot_be_had,
+)
 from vilora_analysis.recording.describe import describe_run, open_log
 from vilora_analysis.recording.recorder import Recording
 from vilora_analysis.recording.triplet_steps import Recorded, TripletSteps
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-__all__ = ["available_scores", "instrument"]
+__all__ = ["instrument"]
 
 
 def instrument(
@@ -33,7 +36,7 @@ def instrument(
     out: str | Path | None = None,
     *,
     criterion: str | None = None,
-    scores: Sequence[str] | None = None,
+    scores: str | Sequence[str] | None = None,
     every: int = 1,
     elements_every: int = 0,
     drive: bool = True,
@@ -58,9 +61,11 @@ def instrument(
         Run directory to be; None allocates without recording.
     criterion
         Score to prune by, in the place of PEFT's allocator and on the schedule of the model's
-        ``AdaLoraConfig``; None only observes.
+        ``AdaLoraConfig``; None only observes. Named as in ``scores``.
     scores
-        Scores to record; None records every registered one that this optimizer can feed.
+        Scores to record: None for the paper's, your own and the criterion, as far as this optimizer
+        can feed them; ``"all"`` for every registered one; or their names, each with an aggregation
+        if it is not the published one (``"snr@sum"``, see :mod:`vilora_analysis.aggregation`).
     every
         Steps between two recorded ones.
     elements_every
@@ -93,7 +98,7 @@ def instrument(
     LayoutError
         If model and optimizer do not fit together.
     ScoreError
-        If a score is unknown or needs a posterior that the optimizer does not keep.
+        If a score is unknown or needs a posterior, or a factor, that is not there.
     ConfigError
         If the schedule leaves no step to allocate in, or ``resume`` is not such a state.
     LogError
@@ -114,14 +119,15 @@ def instrument(
     adalora = _adalora_model(model)
     peft_config = _peft_config(adalora)
     logged = out is not None and layout is not None
+    factors = layout.factors if layout is not None else ()
     recorded = Recorded(
-        inputs=_recorded_inputs(inner) if logged else (),
-        scores=_recorded_scores(inner, scores) if logged else (),
+        inputs=recorded_inputs(inner) if logged else (),
+        scores=recorded_scores(inner, factors, scores, criterion) if logged else (),
         every=every,
         elements_every=elements_every,
     )
     in_use = [*recorded.scores, *([criterion] if criterion else [])]
-    _refuse_without_posterior(inner, in_use)
+    refuse_what_cannot_be_had(inner, factors, in_use)
     binding = Binding.create(layout, model, inner) if layout is not None else None
     allocator = None
     if criterion is not None and binding is not None:
@@ -137,7 +143,6 @@ def instrument(
     writer = None
     if out is not None and _writes():
         manifest = describe_run(inner, layout, recorded, allocator, smoothing, config or {})
-        factors = layout.factors if layout is not None else ()
         step = None if resume is None else int(resume["step"])
         writer = open_log(Path(out), manifest, recorded, factors, flush_seconds, step)
     triplets = None
@@ -155,34 +160,6 @@ def instrument(
     if resume is not None:
         recording.load_state_dict(resume)
     return recording
-
-
-def available_scores(optimizer: Optimizer) -> tuple[str, ...]:
-    """Registered scores that this optimizer can feed."""
-    posterior = has_posterior(optimizer)
-    return tuple(n for n in registry.names() if posterior or not registry.get(n).needs_posterior)
-
-
-def _recorded_scores(optimizer: Optimizer, asked: Sequence[str] | None) -> tuple[str, ...]:
-    if asked is None:
-        return available_scores(optimizer)
-    return tuple(dict.fromkeys(registry.get(name).name for name in asked))
-
-
-def _refuse_without_posterior(optimizer: Optimizer, names: Sequence[str]) -> None:
-    if has_posterior(optimizer):
-        return
-    for name in names:
-        if registry.get(name).needs_posterior:
-            raise ScoreError(
-                f"score {name!r} needs a posterior, which {type(optimizer).__name__} does not "
-                f"keep; train with IVON, or choose from {', '.join(available_scores(optimizer))}"
-            )
-
-
-def _recorded_inputs(optimizer: Optimizer) -> tuple[str, ...]:
-    posterior = has_posterior(optimizer)
-    return tuple(n for n in RECORDED_INPUTS if posterior or INPUTS[n].origin != "posterior")
 
 
 def _fisher_beta(optimizer: Optimizer) -> float:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vilora_analysis import scores
 from vilora_analysis.allocation.selection import describe_non_finite
 from vilora_analysis.errors import ScoreError
 from vilora_analysis.log.schema import REDUCED_BY
-from vilora_analysis.triplets import published_sum
+from vilora_analysis.scores.evaluate import score_triplets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +38,7 @@ def triplet_values(snapshot: Snapshot, inputs: Sequence[str], names: Sequence[st
     -------
     ndarray
         Shape (columns, triplets), float32, in the schema's order: for each input its factors, then
-        for each score the triplet score and its factors' parts.
+        for each score the triplet score and the parts of its factors, where it has any.
 
     Raises
     ------
@@ -49,13 +48,8 @@ def triplet_values(snapshot: Snapshot, inputs: Sequence[str], names: Sequence[st
     layout = snapshot.layout
     reduced = _reduce_inputs(snapshot, inputs)
     columns = [reduced[name][factor] for name in inputs for factor in layout.factors]
-    if names:
-        elements = scores.compute(names, snapshot.inputs)
-        parts = layout.reduce(torch.stack(list(elements.values())))
-        totals = published_sum(parts)
-        for row in range(len(names)):
-            columns.append(totals[row])
-            columns.extend(parts[factor][row] for factor in layout.factors)
+    for score in score_triplets(names, snapshot).values():
+        columns.extend([score.total, *score.parts.values()])
     values: np.ndarray = torch.stack(columns).cpu().numpy()
     if not np.isfinite(values).all():
         _refuse_non_finite(snapshot, inputs, names)
@@ -74,11 +68,9 @@ def _reduce_inputs(snapshot: Snapshot, inputs: Sequence[str]) -> dict[str, Mappi
 
 
 def _refuse_non_finite(snapshot: Snapshot, inputs: Sequence[str], names: Sequence[str]) -> None:
-    for name in names:
-        element = scores.compute([name], snapshot.inputs)[name]
-        total = published_sum(snapshot.layout.reduce(element))
-        if not bool(total.isfinite().all()):
-            raise ScoreError(describe_non_finite(name, element, total, snapshot))
+    for name, score in score_triplets(names, snapshot).items():
+        if not bool(score.total.isfinite().all()):
+            raise ScoreError(describe_non_finite(name, score.total, snapshot))
     for name in inputs:
         bad = (~snapshot.inputs[name].isfinite()).nonzero()
         if len(bad):

@@ -44,7 +44,9 @@ def describe_run(
         run_id=uuid.uuid4().hex,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         modules=tuple(ModuleRow(m.name, m.matrix, m.layer, m.rank) for m in modules),
-        scores=tuple(ScoreRow(s.name, s.label, s.equation, s.source, s.inputs) for s in described),
+        scores=tuple(
+            ScoreRow(s.name, s.label, s.equation, s.source, s.inputs, s.level) for s in described
+        ),
         criterion=allocator.criterion if allocator else None,
         every=recorded.every,
         optimizer=_describe_optimizer(optimizer),

@@ -12,7 +12,13 @@ import numpy as np
 from vilora_analysis import scores as registry
 from vilora_analysis.errors import LayoutError
 from vilora_analysis.inputs import INPUTS
-from vilora_analysis.posterior import Snapshot, read_gradient, take_snapshot
+from vilora_analysis.posterior import (
+    Snapshot,
+    clip_rate,
+    read_gradient,
+    read_means,
+    take_snapshot,
+)
 from vilora_analysis.recording.columns import element_rows, triplet_values
 
 if TYPE_CHECKING:
@@ -83,6 +89,7 @@ class TripletSteps:
         self._recorded = recorded
         self._drive = drive and allocator is not None
         self._gradient: Any = None
+        self._means: Any = None
         self._pending: tuple[int, Snapshot | None] | None = None
         self._pattern: Any = None
         self._kept = np.ones(binding.layout.n_triplets, dtype=bool)
@@ -91,9 +98,9 @@ class TripletSteps:
         if allocator is not None:
             adalora.rankallocator = allocator
         self._needs_recorded = {*recorded.inputs, *registry.requirements(recorded.scores)}
-        self._needs_decision = set(
-            registry.requirements([allocator.criterion] if allocator is not None else [])
-        )
+        # a decision needs its snapshot even where the criterion asks for nothing of it
+        decides = [allocator.criterion] if allocator is not None else []
+        self._needs_decision = {"mu", *registry.requirements(decides)}
 
     @property
     def kept(self) -> np.ndarray:
@@ -120,11 +127,15 @@ class TripletSteps:
         # IVON drops it in the step; kept by reference, so gradients summed over processes in
         # place during the step are the ones seen afterwards
         self._gradient = read_gradient(optimizer)
+        due = self._is_due(step + 1, self._recorded.every)
+        self._means = read_means(optimizer) if due else None
 
     def after(self, step: int) -> None:
         """Snapshot, decide and write, right after the step."""
+        if self._writer is not None and self._means is not None:
+            self._writer.metrics(step, {"clip_rate": clip_rate(self._binding, self._means)})
         snapshot = self._take_snapshot(step)
-        self._gradient = None
+        self._gradient = self._means = None
         if self.allocator is not None:
             self.allocator.stage(snapshot if self._decides(step) else None, driven=self._drive)
         if self._drive and self.allocator is not None:

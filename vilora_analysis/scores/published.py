@@ -75,6 +75,7 @@ def expected_abs(mu: Tensor, sigma: Tensor) -> Tensor:
 
 def _folded_excess(ratio: Tensor) -> Tensor:
     """ε(r) = 2 (φ(r) − r Φ(−r)) for r >= 0: how far E|θ|/σ lies above |μ|/σ."""
+    ratio = ratio.clamp_max(1e6)  # ε is 0 by far, and an overflowing ratio would give ∞·0
     density = (-0.5 * ratio * ratio).exp() * math.sqrt(2 / math.pi)
     # the subtraction leaves rounding of the size of φ(r), where ε itself is negligible beside r
     return (density - ratio * (ratio * math.sqrt(0.5)).erfc()).clamp_min(0)

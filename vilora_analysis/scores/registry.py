@@ -1,4 +1,4 @@
-"""What a score is, what it may ask for, and the one place where scores are registered.
+"""The one place where scores are registered, looked up and evaluated.
 
 A score's parameter names are its requirements: ``def snr(mu, sigma)`` needs a posterior mean and
 standard deviation, nothing else. The union of the requirements of all scores in use tells the
@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vilora_analysis.aggregation import split_name
 from vilora_analysis.errors import ScoreError, nearest
-from vilora_analysis.inputs import INPUTS
-from vilora_analysis.naming import ALIASES, score_name
+from vilora_analysis.inputs import CONTEXT, INPUTS
+from vilora_analysis.naming import ALIASES
+from vilora_analysis.scores.definition import Formula, Level, Score
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
     "ALIASES",
-    "Score",
     "compute",
     "get",
     "names",
@@ -31,54 +31,18 @@ __all__ = [
     "unregister",
 ]
 
-Formula = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One importance score: a pure function of named inputs, with what a reader must know of it.
-
-    Attributes
-    ----------
-    name
-        Unique name, also the ``criterion`` and the log column ``score.<name>``.
-    label
-        Short label for axes and tables.
-    equation
-        The formula in the symbols of :data:`vilora_analysis.inputs.INPUTS`.
-    source
-        Where it comes from: paper and equation.
-    inputs
-        Names of the inputs it asks for, in the order of its parameters.
-    function
-        Elementwise; tensors of one shape in, a tensor of the same shape out.
-    summary
-        First line of its docstring.
-    """
-
-    name: str
-    label: str
-    equation: str
-    source: str
-    inputs: tuple[str, ...]
-    function: Formula
-    summary: str
-
-    def __call__(self, **inputs: Tensor) -> Tensor:
-        """Evaluate the formula on tensors given by name."""
-        result: Tensor = self.function(**inputs)
-        return result
-
-    @property
-    def needs_posterior(self) -> bool:
-        """Whether it asks for something only a variational optimizer has."""
-        return any(INPUTS[name].origin == "posterior" for name in self.inputs)
-
-
 _REGISTRY: dict[str, Score] = {}
 
 
-def score(*, label: str, equation: str, source: str) -> Callable[[Formula], Formula]:
+def score(
+    *,
+    label: str,
+    equation: str,
+    source: str,
+    level: Level = "element",
+    factors: tuple[str, ...] = (),
+    by_default: bool = True,
+) -> Callable[[Formula], Formula]:
     """Register an importance score; recorder, allocator, analysis and figures then find it.
 
     Parameters
@@ -89,6 +53,14 @@ def score(*, label: str, equation: str, source: str) -> Callable[[Formula], Form
         The formula, in the symbols of :data:`vilora_analysis.inputs.INPUTS`.
     source
         Paper and equation it comes from.
+    level
+        ``"element"``: a value for each element, aggregated to triplets as the score's name says.
+        ``"triplet"``: a value for each triplet; the function may ask for
+        :data:`vilora_analysis.inputs.CONTEXT` besides, such as ``reduce``.
+    factors
+        Factors that a triplet score cannot do without, for example ``("E",)``.
+    by_default
+        Whether it is recorded without being asked for.
 
     Returns
     -------
@@ -110,16 +82,35 @@ def score(*, label: str, equation: str, source: str) -> Callable[[Formula], Form
     >>> get("mean_times_hess").inputs
     ('mu', 'hess')
     >>> unregister("mean_times_hess")
+
+    >>> @score(label="‖A‖", equation="‖A_k‖", source="an example", level="triplet")
+    ... def row_norm(mu, reduce):
+    ...     \"\"\"Length of the row of A.\"\"\"
+    ...     return reduce(mu, "l2")["A"]
+    >>> get("row_norm").inputs, get("row_norm").context
+    (('mu',), ('reduce',))
+    >>> unregister("row_norm")
     """
 
     def register(function: Formula) -> Formula:
         name = function.__name__
-        inputs = tuple(inspect.signature(function).parameters)
+        asked = tuple(inspect.signature(function).parameters)
         _refuse_incomplete(name, function.__doc__, label=label, equation=equation, source=source)
-        _refuse_unknown_inputs(name, inputs)
+        _refuse_unknown_inputs(name, level, asked)
         _refuse_duplicate(name, function)
-        summary = inspect.cleandoc(function.__doc__ or "").splitlines()[0]
-        _REGISTRY[name] = Score(name, label, equation, source, inputs, function, summary)
+        _REGISTRY[name] = Score(
+            name=name,
+            label=label,
+            equation=equation,
+            source=source,
+            inputs=tuple(item for item in asked if item in INPUTS),
+            function=function,
+            summary=inspect.cleandoc(function.__doc__ or "").splitlines()[0],
+            level=level,
+            context=tuple(item for item in asked if item in CONTEXT),
+            factors=factors,
+            by_default=by_default,
+        )
         return function
 
     return register
@@ -140,19 +131,26 @@ def _refuse_duplicate(name: str, function: Formula) -> None:
         raise ScoreError(f"score {name!r} is registered already; give the new one another name")
 
 
-def _refuse_unknown_inputs(name: str, inputs: tuple[str, ...]) -> None:
-    unknown = [item for item in inputs if item not in INPUTS]
-    if unknown or not inputs:
-        asked = ", ".join(unknown) or "nothing"
+def _refuse_unknown_inputs(name: str, level: Level, asked: tuple[str, ...]) -> None:
+    if level not in ("element", "triplet"):
+        raise ScoreError(f"score {name!r} has level {level!r}; expected 'element' or 'triplet'")
+    known = {**INPUTS, **CONTEXT} if level == "triplet" else INPUTS
+    unknown = [item for item in asked if item not in known]
+    if unknown or not asked:
         raise ScoreError(
-            f"score {name!r} asks for {asked}; a score's parameters are some of: "
-            f"{', '.join(INPUTS)}"
+            f"score {name!r} asks for {', '.join(unknown) or 'nothing'}; a score's parameters are "
+            f"some of: {', '.join(known)}"
+        )
+    if level == "triplet" and not set(asked) & set(CONTEXT):
+        raise ScoreError(
+            f"score {name!r} is one of whole triplets and asks for none of {', '.join(CONTEXT)}; "
+            "without them it can only score elements (level='element')"
         )
 
 
 def unregister(name: str) -> None:
     """Take a score out of the registry again (for notebooks and tests that define their own)."""
-    del _REGISTRY[get(name).name]
+    del _REGISTRY[get(split_name(name)[0]).name]
 
 
 def names() -> tuple[str, ...]:
@@ -161,27 +159,29 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Score:
-    """Look up a score by its name or by a published alias.
+    """Look up a score by its name or by a published alias, with its aggregation if one is named.
 
     Raises
     ------
     ScoreError
-        If there is none; the message suggests the nearest names.
+        If there is none, when the message suggests the nearest names, or its aggregation is not
+        understood.
 
     Examples
     --------
-    >>> get("SNR").name
-    'snr'
+    >>> get("SNR").name, get("snr@sum").aggregation.reduce
+    ('snr', 'sum')
     >>> get("snrr")
     Traceback (most recent call last):
     ...
     vilora_analysis.errors.ScoreError: no score named 'snrr'; did you mean snr? ...
     """
-    found = _REGISTRY.get(score_name(name))
+    base, aggregation = split_name(name)
+    found = _REGISTRY.get(ALIASES.get(base, base))
     if found is None:
-        hint = nearest(name, [*_REGISTRY, *ALIASES])
-        raise ScoreError(f"no score named {name!r}; {hint}Registered: {', '.join(_REGISTRY)}")
-    return found
+        hint = nearest(base, [*_REGISTRY, *ALIASES])
+        raise ScoreError(f"no score named {base!r}; {hint}Registered: {', '.join(_REGISTRY)}")
+    return found.aggregated(aggregation)
 
 
 def requirements(names: Iterable[str]) -> frozenset[str]:
@@ -195,7 +195,7 @@ def requirements(names: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(get(name).inputs for name in names))
 
 
-def compute(names: Iterable[str], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def compute(names: Iterable[str], inputs: Mapping[str, Any]) -> dict[str, Tensor]:
     """Evaluate several scores, passing each what it asks for.
 
     Parameters
@@ -203,12 +203,13 @@ def compute(names: Iterable[str], inputs: Mapping[str, Tensor]) -> dict[str, Ten
     names
         Scores to evaluate.
     inputs
-        Tensors of one shape by input name, for example ``Snapshot.inputs``.
+        Tensors of one shape by input name, for example ``Snapshot.inputs``; for triplet scores the
+        context too, see :func:`vilora_analysis.scores.evaluate.score_triplets`.
 
     Returns
     -------
     dict of str to Tensor
-        Element scores by name, in the shape of the inputs.
+        Element scores by name, in the shape of the inputs; triplet scores by triplet.
 
     Raises
     ------
@@ -217,11 +218,12 @@ def compute(names: Iterable[str], inputs: Mapping[str, Tensor]) -> dict[str, Ten
     """
     results = {}
     for item in map(get, names):
-        missing = [name for name in item.inputs if name not in inputs]
+        asked = (*item.inputs, *item.context)
+        missing = [name for name in asked if name not in inputs]
         if missing:
             raise ScoreError(
                 f"score {item.name!r} needs {', '.join(missing)}, which this optimizer or log does "
                 f"not have; present: {', '.join(sorted(inputs))}"
             )
-        results[item.name] = item(**{name: inputs[name] for name in item.inputs})
+        results[item.name] = item(**{name: inputs[name] for name in asked})
     return results

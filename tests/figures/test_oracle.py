@@ -1,0 +1,73 @@
+"""What the oracle's figure shows, from frames of known numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from matplotlib.collections import PolyCollection
+
+from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures import oracle_scores
+
+LABELS = {"snr": "|μ|/σ", "mean_abs": "|μ|"}
+
+
+def agreement() -> pd.DataFrame:
+    rows = [("snr", 0.6, 0.5, 0.7), ("mean_abs", -0.1, -0.3, 0.1)]
+    frame = pd.DataFrame(rows, columns=["score", "value", "low", "high"])
+    others = frame.assign(measure="recall", value=0.9)
+    return pd.concat([frame.assign(measure="spearman"), others]).assign(chance=0.0, triplets=9)
+
+
+def regret() -> pd.DataFrame:
+    rows = [
+        (order, removed, base + removed)
+        for order, base in (("snr", 0.2), ("mean_abs", 0.4), ("oracle", 0.1), ("random", 0.8))
+        for removed in (3, 6)
+    ]
+    frame = pd.DataFrame(rows, columns=["order", "removed", "loss"])
+    return frame.assign(spread=0.25, right=0.5, regret=0.0)
+
+
+def test_the_best_is_on_top_with_its_interval() -> None:
+    left, _ = oracle_scores(agreement(), regret(), LABELS).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["|μ|", "|μ|/σ"]
+    drawn = [line.get_xydata().tolist() for line in left.lines[1:]]
+    assert drawn == [
+        [[-0.3, 0.0], [0.1, 0.0]],
+        [[-0.1, 0.0]],
+        [[0.5, 1.0], [0.7, 1.0]],
+        [[0.6, 1.0]],
+    ]
+
+
+def test_the_ceiling_is_drawn_where_it_is_known() -> None:
+    with_it, _ = oracle_scores(agreement(), regret(), LABELS, ceiling=0.8).axes
+    without, _ = oracle_scores(agreement(), regret(), LABELS, ceiling=float("nan")).axes
+    assert len(with_it.lines) == len(without.lines) + 1
+    assert with_it.lines[-1].get_xdata()[0] == 0.8
+
+
+def test_losses_are_a_line_a_score_and_a_band_for_chance() -> None:
+    _, right = oracle_scores(agreement(), regret(), LABELS).axes
+    names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == ["random (±1 s.d.)", "oracle's order", "|μ|/σ", "|μ|"]
+    assert [line.get_ydata().tolist() for line in right.lines] == [
+        [3.1, 6.1],
+        [3.2, 6.2],
+        [3.4, 6.4],
+    ]
+    (band,) = (item for item in right.collections if isinstance(item, PolyCollection))
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((3.55, 7.05))
+
+
+def test_markers_and_colours_tell_the_scores_apart() -> None:
+    _, right = oracle_scores(agreement(), regret(), LABELS).axes
+    looks = {(line.get_color(), line.get_marker()) for line in right.lines[1:]}
+    assert len(looks) == 2
+
+
+def test_nothing_to_draw_is_said() -> None:
+    with pytest.raises(ConfigError, match="no scores to draw"):
+        oracle_scores(agreement().iloc[:0], regret(), LABELS)

@@ -1,0 +1,1 @@
+"""Questions that need the live model again: what is lost if a triplet is removed?"""
