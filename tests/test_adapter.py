@@ -147,3 +147,23 @@ def test_without_a_posterior_only_the_adapter_is_saved(tmp_path: Path) -> None:
     assert not (tmp_path / "posterior.safetensors").exists()
     with pytest.raises(LayoutError, match="is not a posterior that can be read"):
         load_posterior(tmp_path)
+
+
+def test_a_pattern_of_an_earlier_training_cuts_nothing(saved: tuple, tmp_path: Path) -> None:
+    """Loaded to be trained on, a pruned adapter keeps the pattern it was cut by before."""
+    _, _, folder, _ = saved
+    with pefts_noise():
+        model = peft.PeftModel.from_pretrained(tiny_bert(seed=0), folder, is_trainable=True)
+    optimizer = ivon_for(trainable(model))
+    posterior = save_adapter(model, optimizer, tmp_path)
+    assert posterior is not None
+    live = dict(model.named_parameters())
+    assert all(live[name].shape == mean.shape for name, mean in posterior.mu.items())
+
+
+def test_an_adapter_of_another_name_is_refused(tmp_path: Path) -> None:
+    model = lora(tiny_bert())
+    with pefts_noise():
+        model.add_adapter("second", peft.LoraConfig(target_modules="all-linear", r=2))
+    with pytest.raises(LayoutError, match=r"named 'default'.*got default, second"):
+        save_adapter(model, torch.optim.AdamW(trainable(model)), tmp_path)

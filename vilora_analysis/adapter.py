@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vilora_analysis.errors import LayoutError
 from vilora_analysis.posterior import Posterior, has_posterior
 from vilora_analysis.triplets import TripletLayout
 
@@ -36,17 +37,36 @@ def save_adapter(model: Any, optimizer: Optimizer, folder: str | Path) -> Poster
     -------
     Posterior or None
         What was saved, its tensors resized like the adapter.
+
+    Raises
+    ------
+    LayoutError
+        If the model has several adapters, or one of another name than PEFT's default.
     """
     posterior = Posterior.from_optimizer(model, optimizer) if has_posterior(optimizer) else None
     return write_adapter(model, posterior, folder)
 
 
 def write_adapter(model: Any, posterior: Posterior | None, folder: str | Path) -> Posterior | None:
-    """Save an adapter and a posterior that is at hand; see :func:`save_adapter`."""
+    """Save an adapter and a posterior that is at hand; see :func:`save_adapter`.
+
+    Raises
+    ------
+    LayoutError
+        If the model has several adapters, or one of another name than PEFT's default.
+    """
+    names = list(getattr(model, "peft_config", None) or {})
+    if names and names != ["default"]:
+        raise LayoutError(
+            f"expected one adapter, named 'default', as PEFT loads it again; got {', '.join(names)}"
+        )
     pattern = _rank_pattern(model)
     if posterior is not None and pattern:
         layout = TripletLayout.from_model(model)
-        posterior = posterior.pruned(layout, layout.kept_from_pattern(pattern), resize=True)
+        kept = layout.kept_from_pattern(pattern)
+        # of an adapter that was pruned before this training, PEFT cuts nothing either
+        if len(kept) == layout.n_triplets:
+            posterior = posterior.pruned(layout, kept, resize=True)
     with warnings.catch_warnings():
         # PEFT takes a matrix whose rank was pruned to 0 for a shard that was not gathered
         warnings.filterwarnings("ignore", message=r".*LoRA tensor\(s\) have invalid shape")

@@ -92,8 +92,43 @@ def test_an_oracle_of_much_noise_is_not_reliable(tmp_path: Path) -> None:
     assert oracle_reliability(exact) == pytest.approx(1.0, abs=0.02)
     assert oracle_reliability(noisy) < 0.6
     said = oracle_verdict(oracle_agreement(exact), oracle_reliability(exact))
-    assert said.startswith(f"{exact.score_names[0]} ranks the")
+    assert f"{exact.score_names[0]} ranks the" in said
     assert "1.00" in said
+
+
+def test_the_value_lies_inside_its_interval_however_noisy_the_oracle(tmp_path: Path) -> None:
+    """Resamples add noise, which attenuates: as they are, they may all lie below the value."""
+    for noise in (0.3, 3.0, 10.0):
+        run, _ = asked(tmp_path / str(noise), noise=noise)
+        agreement = oracle_agreement(run)
+        agreement = agreement[agreement["measure"] != "recall"]
+        assert (agreement["low"] <= agreement["value"]).all()
+        assert (agreement["value"] <= agreement["high"]).all()
+
+
+def test_p_is_that_of_a_permutation_and_small_only_for_who_knows(tmp_path: Path) -> None:
+    run, change = asked(tmp_path, noise=0.5)
+    agreement = oracle_agreement(run)
+    spearman = agreement[agreement["measure"] == "spearman"].set_index("score")
+    assert spearman["p"].iloc[0] <= 0.01
+    for name in run.score_names[1:]:
+        score = run.triplets([f"score.{name}"], -1).iloc[:, 0].to_numpy()
+        expected = stats.permutation_test(
+            (score,),
+            lambda x: stats.spearmanr(x, change.mean(1)).statistic,
+            permutation_type="pairings",
+            alternative="greater",
+            n_resamples=2000,
+            random_state=np.random.default_rng(1),
+        ).pvalue
+        assert spearman.loc[name, "p"] == pytest.approx(expected, abs=0.06)
+
+
+def test_a_constant_score_ranks_nothing(tmp_path: Path) -> None:
+    run, _ = asked(tmp_path)
+    agreement = oracle_agreement(run)
+    constant = agreement.assign(value=np.nan, p=np.nan)
+    assert oracle_verdict(constant, 1.0) == "every score is constant and ranks nothing"
 
 
 def test_regret_is_beyond_the_oracles_own_order(tmp_path: Path) -> None:

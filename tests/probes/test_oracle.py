@@ -119,6 +119,33 @@ def test_the_command_says_and_draws_what_came_out(
     assert {"oracle.png", "oracle.pdf", "oracle_effects.csv", "oracle_regret.parquet"} <= names
 
 
+def test_other_rows_of_the_same_number_are_not_mixed_in(
+    whole: va.Run, glue: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    import pandas as pd
+
+    shutil.copytree(glue, tmp_path / "glue")
+    path = tmp_path / "glue" / "sst2" / "validation.parquet"
+    frame = pd.read_parquet(path)
+    frame.assign(label=1 - frame["label"]).to_parquet(path)
+    with pytest.raises(LogError, match="an oracle of other settings"):
+        ask_oracle(whole, QUESTION, tmp_path / "glue", progress=False)
+
+
+def test_a_run_that_is_not_finished_is_not_asked(whole: va.Run, glue: Path, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(whole.path, copy)
+    manifest = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**manifest, "status": "running"}))
+    with pytest.raises(LogError, match="is not finished; resume it first"):
+        ask_oracle(va.open_run(copy), QUESTION, glue, progress=False)
+
+
 def test_mistakes_are_said(whole: va.Run, glue: Path, tmp_path: Path) -> None:
     with pytest.raises(LogError, match="an oracle of other settings"):
         ask_oracle(whole, Question(examples=10), glue, progress=False)

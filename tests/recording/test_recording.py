@@ -13,7 +13,7 @@ import torch
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, lora, tiny_bert, trainable
-from vilora_analysis.errors import ConfigError, LogError, ScoreError
+from vilora_analysis.errors import ConfigError, LayoutError, LogError, ScoreError
 from vilora_analysis.log import check_run
 from vilora_analysis.posterior import Snapshot, take_snapshot
 from vilora_analysis.triplets import Binding, TripletLayout, published_sum
@@ -323,3 +323,31 @@ def test_a_wrapped_model_is_recorded_under_the_models_own_names(tmp_path: Path) 
     assert run.manifest.modules[0].name.startswith("bert.encoder.layer.0")
     assert run.triplets(["kept"], -1)["kept"].sum() == 26
     assert all("module" not in key for key in model.peft_config["default"].rank_pattern)
+
+
+def test_a_state_left_behind_by_a_move_is_fetched() -> None:
+    """A Trainer moves the model after IVON was built, which keeps device and tensors of its own."""
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    group = optimizer.param_groups[0]
+    optimizer._device = torch.device("meta")
+    group["momentum"] = group["momentum"].double().to("cpu")
+    with va.instrument(model, optimizer) as recording:
+        assert optimizer._device == torch.device("cpu")
+        assert recording.step == 0
+
+
+def test_half_precision_is_refused() -> None:
+    model = adalora(tiny_bert()).half()
+    optimizer = ivon_for(trainable(model))
+    with pytest.raises(LayoutError, match=r"in float16.*load the model with \.float\(\)"):
+        va.instrument(model, optimizer)
+
+
+def test_ivon_without_drawn_weights_is_said() -> None:
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    with va.instrument(model, optimizer):
+        model(**next(batches(1))).loss.backward()
+        with pytest.raises(LayoutError, match=r"with va\.sampled_parameters\(optimizer\)"):
+            optimizer.step()

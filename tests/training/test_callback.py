@@ -12,7 +12,7 @@ import transformers
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
-from vilora_analysis.errors import ConfigError, LayoutError
+from vilora_analysis.errors import ConfigError, LayoutError, LogError
 from vilora_analysis.log import check_run
 from vilora_analysis.training.models import recompute_activations
 
@@ -266,6 +266,52 @@ def test_the_best_model_comes_with_what_it_kept(tmp_path: Path) -> None:
         alive = values[f"base_model.model.{name}"].flatten() != 0
         assert alive.tolist() == row
     assert 26 < sum(map(sum, pattern.values())) < 39
+    # and with the sigma of that step, not of the last
+    saved = torch.load(tmp_path / "out" / "checkpoint-10" / "vilora.pt")
+    assert torch.equal(best.optimizer.optimizer.param_groups[0]["hess"], saved["hess"][0])
+
+
+def test_a_checkpoint_without_the_optimizer_is_not_gone_on_with(tmp_path: Path) -> None:
+    trained(tmp_path, save_strategy="steps", save_steps=8, save_only_model=True)
+    model = adalora(tiny_bert())
+    again = trainer(model, ivon_for(trainable(model)), va.VILoRACallback(), tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"no optimizer\.pt .*Hessian and momentum are lost"):
+        again.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-8"))
+
+
+def test_evaluating_after_training_is_not_logged_and_no_error(tmp_path: Path) -> None:
+    model = adalora(tiny_bert())
+    callback = va.VILoRACallback(tmp_path / "run")
+    done = trainer(model, ivon_for(trainable(model)), callback, tmp_path / "out")
+    done.train()
+    assert "eval_loss" in done.evaluate()
+    with pytest.raises(LogError, match="the recording is closed"):
+        callback.recording.log(loss=1.0)
+
+
+def test_a_pass_that_ends_within_an_accumulation_leaves_the_means(tmp_path: Path) -> None:
+    """A stream of unknown length: the last micro-batch begins a step that is never taken."""
+
+    class Stream(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            return iter(Rows(12).rows)
+
+    model = adalora(tiny_bert())
+    optimizer = ivon_for(trainable(model))
+    at_rest: list[bool] = []
+
+    class Watches(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            at_rest.append(not callback._sample._exit_callbacks)
+
+    callback = va.VILoRACallback()
+    stream = trainer(model, optimizer, callback, tmp_path / "out", gradient_accumulation_steps=2)
+    stream.train_dataset = Stream()
+    stream.add_callback(Watches())
+    stream.train()
+    assert optimizer.current_step == 30
+    assert at_rest
+    assert all(at_rest)
 
 
 @pytest.mark.parametrize(
@@ -274,6 +320,7 @@ def test_the_best_model_comes_with_what_it_kept(tmp_path: Path) -> None:
         ({"max_steps": 24}, r"allocation would come at step 25 .*training ends at step 24"),
         ({"fp16": True}, r"fp16 scales the loss .*Use bf16"),
         ({"fsdp": "full_shard"}, "fsdp splits parameters over processes"),
+        ({"auto_find_batch_size": True}, "starts training over with a smaller batch"),
     ],
 )
 def test_what_cannot_work_is_refused(

@@ -241,3 +241,13 @@ def test_transformers_verbosity_is_left_as_it_was(encoder_path: Path) -> None:
     before = transformers.utils.logging.get_verbosity()
     load_pretrained(str(encoder_path), TASKS["sst2"], 24)
     assert transformers.utils.logging.get_verbosity() == before
+
+
+def test_a_checkpoint_in_half_precision_is_trained_in_full(
+    encoder_path: Path, tmp_path: Path
+) -> None:
+    stored = transformers.AutoModelForSequenceClassification.from_pretrained(encoder_path).half()
+    stored.save_pretrained(tmp_path)
+    transformers.AutoTokenizer.from_pretrained(encoder_path).save_pretrained(tmp_path)
+    encoder = load_pretrained(str(tmp_path), TASKS["sst2"], 24)
+    assert {p.dtype for p in encoder.model.parameters()} == {torch.float32}

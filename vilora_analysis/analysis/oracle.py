@@ -24,6 +24,7 @@ __all__ = [
 
 _RESAMPLES = 400
 _HALVES = 50
+_PERMUTATIONS = 999
 _RECOVERED = ("recovered_loss", "recovered_right")
 
 
@@ -92,24 +93,43 @@ def oracle_agreement(run: Run, *, share: float = 1 / 3, seed: int = 0) -> pd.Dat
     -------
     DataFrame
         One row a score and measure (``spearman``, ``kendall``, ``recall``): ``value`` with a 95%
-        interval (``low``, ``high``: what other examples might have said of the same triplets) and
-        ``chance``, what a random score gets. ``recall`` is the share of the triplets whose removal
-        costs least that the score also puts last.
+        interval (``low``, ``high``: what other examples might have said of the same triplets),
+        ``chance``, what a random score gets, and ``p``, the share of random orders of the triplets
+        that agree as much (one-sided; it answers whether the score knows anything, which the
+        interval does not). ``recall`` is the share of the triplets whose removal costs least that
+        the score also puts last.
+
+    Notes
+    -----
+    A resample adds the noise of the examples once more, which pulls every agreement towards 0: the
+    interval is that of the resamples, moved so that their mean is the value found.
     """
     found, scores = _read(run), _scores(run)
     aligned = found.keys.merge(scores, on=["module", "k"], how="left", validate="1:1")
     lowest = max(1, round(share * len(aligned)))
     effects = [found.loss[:, rows].mean(1) for rows in _resamples(found, seed)]
+    mean, n = found.loss.mean(1), len(aligned)
+    generator = np.random.default_rng(seed)
+    shuffled = [mean[generator.permutation(n)] for _ in range(_PERMUTATIONS)]
     rows = []
     for name in run.score_names:
         score = aligned[f"score.{name}"].to_numpy()
-        for measure, (compare, chance) in _measures(lowest, len(aligned)).items():
-            drawn = [compare(score, effect) for effect in effects]
-            low, high = np.nanquantile(drawn, [0.025, 0.975])
-            value = compare(score, found.loss.mean(1))
-            rows.append((name, measure, value, low, high, chance, len(aligned)))
-    columns = ["score", "measure", "value", "low", "high", "chance", "triplets"]
-    return pd.DataFrame(rows, columns=columns)
+        for measure, (compare, chance) in _measures(lowest, n).items():
+            value = compare(score, mean)
+            low, high = _interval(value, np.array([compare(score, effect) for effect in effects]))
+            at_random = np.array([compare(score, other) for other in shuffled])
+            p = (1 + np.sum(at_random >= value)) / (1 + _PERMUTATIONS)
+            rows.append((name, measure, value, low, high, chance, p, n))
+    columns = ["score", "measure", "value", "low", "high", "chance", "p", "triplets"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(p=frame["p"].where(frame["value"].notna()))
+
+
+def _interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
+    if not np.isfinite(drawn).all():
+        return float("nan"), float("nan")  # a constant ranks nothing
+    low, high = np.quantile(drawn, [0.025, 0.975]) + value - drawn.mean()
+    return max(float(low), -1.0), min(float(high), 1.0)
 
 
 def oracle_reliability(run: Run, *, seed: int = 0) -> float:
@@ -158,10 +178,16 @@ def oracle_regret(run: Run) -> pd.DataFrame:
 
 
 def oracle_verdict(agreement: pd.DataFrame, reliability: float) -> str:
-    """Sum the agreement up in a sentence that can be quoted."""
-    ranks = agreement[agreement["measure"] == "spearman"].sort_values("value", ascending=False)
+    """Sum the agreement up in a sentence that can be quoted.
+
+    A score agrees beyond chance if its p, times the number of scores (Bonferroni), is below 5%.
+    """
+    ranks = agreement[agreement["measure"] == "spearman"].dropna(subset="value")
+    if ranks.empty:
+        return "every score is constant and ranks nothing"
+    ranks = ranks.sort_values("value", ascending=False)
     first, last = ranks.iloc[0], ranks.iloc[-1]
-    known = ranks[ranks["low"] > 0]["score"].tolist()
+    known = ranks[ranks["p"] * len(ranks) < 0.05]["score"].tolist()
     ceiling = np.sqrt(max(reliability, 0.0))
     said = (
         f"{first['score']} ranks the {first['triplets']} triplets most like the loss without each "
@@ -171,7 +197,7 @@ def oracle_verdict(agreement: pd.DataFrame, reliability: float) -> str:
     )
     if not known:
         return f"no score agrees with the oracle beyond chance: {said}"
-    return said
+    return f"{len(known)} of {len(ranks)} scores agree with the oracle beyond chance; {said}"
 
 
 def _read(run: Run) -> _Found:

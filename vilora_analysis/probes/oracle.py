@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import sys
 import warnings
 from dataclasses import dataclass, fields
@@ -18,7 +20,7 @@ from vilora_analysis.log.oracle import OracleFiles
 from vilora_analysis.probes.effects import Batch, Effects, ablate_each, ablate_sets, batches_of
 from vilora_analysis.probes.recovery import recover
 from vilora_analysis.training.config import RunConfig
-from vilora_analysis.training.data import load_task
+from vilora_analysis.training.data import batches, load_task
 from vilora_analysis.training.models import load_pretrained
 from vilora_analysis.training.tasks import Task
 from vilora_analysis.triplets import TripletLayout
@@ -99,7 +101,7 @@ def ask_oracle(
     Raises
     ------
     LogError
-        If the run has no adapter, or its folder holds an oracle of other settings.
+        If the run is not finished, has no adapter, or its folder holds an oracle of other settings.
     ConfigError
         If its model or data cannot be loaded.
     """
@@ -113,6 +115,7 @@ def ask_oracle(
             "run_id": run.manifest.run_id,
             "split": split,
             "batches": len(subject.batches),
+            "data": _fingerprint(subject),
             **{item.name: getattr(question, item.name) for item in fields(question)},
         }
     )
@@ -153,6 +156,8 @@ def _load(
     question: Question,
 ) -> Subject:
     folder = run.path / "adapter"
+    if run.manifest.status != "finished":
+        raise LogError(f"{run.path} is not finished; resume it first, with --resume")
     if not (folder / "adapter_config.json").exists():
         raise LogError(f"{run.path} has no adapter to ask about")
     encoder = load_pretrained(config.model, task, config.max_length)
@@ -160,17 +165,22 @@ def _load(
     encoder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     layout = TripletLayout.from_model(encoder.model)
     size, numbers = question.batch_size, _numbers_in_log(encoder.model, layout)
-    parts = [
-        tuple(batches_of(encoder, task, frame, _draw(len(frame), count, question.seed), size))
-        for frame, count in ((held_out, question.examples), (train, question.recovery_steps * size))
-    ]
-    return Subject(encoder.model, layout, numbers, parts[0], parts[1])
+    rows = np.random.default_rng(question.seed).permutation(len(held_out))[: question.examples]
+    asked = tuple(batches_of(encoder, task, held_out, rows.tolist(), size))
+    steps = itertools.islice(batches(len(train), size, seed=question.seed), question.recovery_steps)
+    training = tuple(
+        batch for step in steps for batch in batches_of(encoder, task, train, step.tolist(), size)
+    )
+    return Subject(encoder.model, layout, numbers, asked, training)
 
 
-def _draw(rows: int, count: int, seed: int) -> list[int]:
-    generator = np.random.default_rng(seed)
-    drawn: list[int] = generator.choice(rows, size=min(count, rows), replace=False).tolist()
-    return drawn
+def _fingerprint(subject: Subject) -> str:
+    """Of the examples themselves: another folder may hold other rows of the same number."""
+    digest = hashlib.sha256()
+    for batch in subject.batches:
+        for tensor in (batch.inputs["input_ids"], batch.labels):
+            digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _with_adapter(model: Any, folder: Path) -> Any:

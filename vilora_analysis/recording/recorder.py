@@ -10,7 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from vilora_analysis.errors import ConfigError, LayoutError
+import torch
+
+from vilora_analysis.errors import ConfigError, LayoutError, LogError
 from vilora_analysis.posterior import has_posterior, read_gradient
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Recording:
         self._writer = writer
         self._clock = time.perf_counter()
         self._closed = self._detached = False
+        self._gather_on_device()
         # of a script that ends without closing, what was recorded is kept all the same
         atexit.register(self._keep)
         self._hooks = (
@@ -72,8 +75,21 @@ class Recording:
         """Whether any decision was taken, ours or one of PEFT's own allocator."""
         return self._triplets is not None and self._triplets.was_pruned
 
+    @property
+    def closed(self) -> bool:
+        """Whether the log is finished."""
+        return self._closed
+
     def log(self, **metrics: float) -> None:
-        """Write metrics of the current step: loss, accuracy, whatever the loop knows."""
+        """Write metrics of the current step: loss, accuracy, whatever the loop knows.
+
+        Raises
+        ------
+        LogError
+            If the recording is closed.
+        """
+        if self._closed:
+            raise LogError("the recording is closed; log before the end of its block")
         if self._writer is not None:
             self._writer.metrics(self.step, metrics)
 
@@ -115,11 +131,27 @@ class Recording:
         self._gather_on_device()
 
     def _gather_on_device(self) -> None:
-        """IVON keeps its tensors in the param groups, where loading leaves them on their device."""
+        """Bring IVON's state to its parameters: a model moved, or a state loaded, leaves it behind.
+
+        Raises
+        ------
+        LayoutError
+            If the posterior would be kept in half precision.
+        """
+        if not has_posterior(self._optimizer):
+            return
         for group in self._optimizer.param_groups:
+            parameter = group["params"][0]
+            if parameter.dtype == torch.float16:
+                raise LayoutError(
+                    "the trained parameters are in float16, which has not the range that sigma and "
+                    "IVON's steps need; load the model with .float(), and use bf16 autocast"
+                )
             for name in ("hess", "momentum"):
                 if name in group:
-                    group[name] = group[name].to(group["params"][0].device)
+                    group[name] = group[name].to(parameter.device)
+            if hasattr(self._optimizer, "_device"):
+                self._optimizer._device = parameter.device
 
     def __enter__(self) -> Recording:
         return self

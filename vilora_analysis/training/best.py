@@ -34,7 +34,7 @@ class Best:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "checkpoint" / "best.pt"
+        self._folder = directory / "checkpoint"
         self._state: dict[str, Any] = {"value": -math.inf}
 
     def offer(
@@ -59,11 +59,21 @@ class Best:
             save_checkpoint(
                 self._path,
                 {
-                    "step": step,
                     "weights": weights(model),
                     "sigma": None if posterior is None else dict(posterior.sigma),
                 },
             )
+
+    @property
+    def _path(self) -> Path:
+        """By step: one that is found after the last checkpoint must not replace what that knows."""
+        return self._folder / f"best-{self._state.get('step', 0)}.pt"
+
+    def tidy(self) -> None:
+        """Delete former bests, once a checkpoint knows of this one."""
+        for path in self._folder.glob("best-*.pt"):
+            if path != self._path:
+                path.unlink()
 
     def results(self) -> dict[str, float]:
         """What is reported of it, for the manifest."""

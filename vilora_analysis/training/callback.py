@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from vilora_analysis.errors import ConfigError, LayoutError
-from vilora_analysis.posterior import sampled_parameters
+from vilora_analysis.posterior import has_posterior, sampled_parameters
 from vilora_analysis.recording import Recording, instrument
 from vilora_analysis.training.checkpoint import load_checkpoint, save_checkpoint
+from vilora_analysis.triplets import unwrap_optimizer
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -87,6 +88,7 @@ class VILoRACallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Draw the weights of this step."""
+        self._unwind()
         self._sample.enter_context(sampled_parameters(self._optimizer))
 
     def on_pre_optimizer_step(
@@ -114,21 +116,29 @@ class VILoRACallback(TrainerCallback):
             for name, value in (kwargs.get("logs") or {}).items()
             if isinstance(value, (int, float))
         }
-        if self.recording is not None:
+        # the Trainer evaluates on request after training as well
+        if self.recording is not None and not self.recording.closed:
             self.recording.log(**numbers)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Go back to the mean weights where a pass ends within an accumulation."""
+        self._unwind()
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Put beside the Trainer's checkpoint what it needs to go on."""
         if self.recording is not None and state.is_world_process_zero:
-            contents = {"recording": self.recording.state_dict()}
+            contents = {"recording": self.recording.state_dict(), "hess": self._hess()}
             save_checkpoint(_checkpoint(args, state.global_step) / _STATE_FILE, contents)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Finish the log."""
+        self._unwind()
         if self.recording is None:
             return
         if args.load_best_model_at_end and state.best_model_checkpoint:
@@ -142,26 +152,45 @@ class VILoRACallback(TrainerCallback):
 
         For whoever catches an exception of ``trainer.train()`` and goes on with the model.
         """
-        with suppress(_Unwound), self._sample.pop_all():
-            raise _Unwound
+        self._unwind()
         if self.recording is not None:
             self.recording.close(failed=True)
 
+    def _unwind(self) -> None:
+        """Leave drawn weights, if a step was begun and not taken, without a gradient."""
+        with suppress(_Unwound), self._sample.pop_all():
+            raise _Unwound
+
+    def _hess(self) -> list[Any] | None:
+        """Sigma of this checkpoint, for the case that it turns out the best."""
+        if not has_posterior(self._optimizer):
+            return None
+        return [group["hess"].cpu() for group in unwrap_optimizer(self._optimizer).param_groups]
+
     def _saved_state(self, args: Any, state: TrainerState) -> Any:
-        folder = self._resume_from or _checkpoint(args, state.global_step)
-        saved = load_checkpoint(Path(folder) / _STATE_FILE)
+        folder = Path(self._resume_from or _checkpoint(args, state.global_step))
+        saved = load_checkpoint(folder / _STATE_FILE)
         if saved is None:
             raise ConfigError(
                 f"there is no {_STATE_FILE} in {folder}, so the recording cannot go on at step "
                 f"{state.global_step}; name the checkpoint with VILoRACallback(resume_from=...), "
-                "or train from the start"
+                "go on from an older one that has it, or train from the start"
+            )
+        if not (folder / "optimizer.pt").exists():
+            raise ConfigError(
+                f"{folder} has no optimizer.pt (save_only_model?), so IVON's Hessian and momentum "
+                "are lost and the posterior cannot go on; save the optimizer as well"
             )
         return saved["recording"]
 
     def _take_best(self, folder: Path) -> None:
-        """The Trainer has loaded the weights of its best checkpoint: go back to its kept set."""
+        """The Trainer has loaded its best weights: go back to their sigma and kept set."""
         allocator = self.recording.allocator if self.recording is not None else None
         saved = load_checkpoint(folder / _STATE_FILE)
+        if saved is not None and saved["hess"] is not None:
+            groups = unwrap_optimizer(self._optimizer).param_groups
+            for group, hess in zip(groups, saved["hess"], strict=True):
+                group["hess"] = hess.to(group["hess"].device)
         if allocator is not None and saved is not None:
             triplets = saved["recording"]["triplets"]
             kept = triplets["kept"].to(allocator.kept.device)
@@ -181,6 +210,11 @@ def _refuse_settings(args: Any) -> None:
         raise ConfigError(
             "fp16 scales the loss and skips steps whose gradients overflow; IVON would take scaled "
             "gradients into its Hessian, and draw weights for steps that are never taken. Use bf16"
+        )
+    if getattr(args, "auto_find_batch_size", False):
+        raise ConfigError(
+            "auto_find_batch_size starts training over with a smaller batch, over a log that has "
+            "begun; find the batch size first"
         )
     for name in ("deepspeed", "fsdp"):
         if getattr(args, name, None):

@@ -61,7 +61,7 @@ def random_state() -> dict[str, Any]:
     name, keys, *rest = np.random.get_state()  # noqa: NPY002 - what libraries may draw from
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
         "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
         "python": random.getstate(),
     }
@@ -70,8 +70,8 @@ def random_state() -> dict[str, Any]:
 def restore_random_state(state: dict[str, Any]) -> None:
     """Continue every generator where :func:`random_state` saw it."""
     torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if torch.cuda.is_available() and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
     version, internal, gauss = state["python"]

@@ -102,7 +102,8 @@ def load_pretrained(name: str, task: Task, max_length: int, *, bf16: bool = Fals
         raise ConfigError(
             f"cannot load model {name!r}: {reason} Give a local path, or --model bundled"
         ) from None
-    return Encoder(model, tokenizer, max_length, bf16=bf16)
+    # a checkpoint in half precision would be trained in it: no posterior fits into that
+    return Encoder(model.float(), tokenizer, max_length, bf16=bf16)
 
 
 def _bundled_path() -> str:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vilora_analysis.errors import ConfigError
 
-__all__ = ["device", "is_main", "mean", "process_group", "share", "synchronized"]
+__all__ = ["device", "is_main", "mean", "process_group", "share", "synchronized", "wait"]
 
 
 @contextmanager
@@ -28,9 +28,15 @@ def process_group() -> Iterator[None]:
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
-        distributed.barrier()  # the first one writes; until then nobody reads
+        wait()  # the first one writes; until then nobody reads
     finally:
         distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Wait until all processes are here."""
+    if distributed.is_initialized():
+        distributed.barrier()
 
 
 def device() -> torch.device:

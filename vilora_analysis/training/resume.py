@@ -132,3 +132,4 @@ def save_state(
         "random": random_state(),
     }
     save_checkpoint(config.directory / "checkpoint" / "last.pt", contents)
+    best.tidy()

@@ -70,12 +70,13 @@ def train(config: RunConfig, *, progress: bool = True) -> Run:
     ViloraError
         For anything that a user can mend: data, model, extras, run directory.
     """
-    found = find_state(config)
-    if found.finished:
-        found.forget()
-    else:
-        with processes.process_group():
+    with processes.process_group():
+        found = find_state(config)
+        processes.wait()  # nobody writes before all have looked
+        if not found.finished:
             _train(config, found, progress=progress)
+        if processes.is_main():
+            found.forget()
     return open_run(config.directory)
 
 
@@ -101,8 +102,6 @@ def _train(config: RunConfig, found: Resumed, *, progress: bool) -> None:
     with recording:
         _run_steps(parts, recording, progress=progress)
         _finish(parts, recording)
-    if processes.is_main():
-        found.forget()
 
 
 def prepare(config: RunConfig, task: Task) -> Encoder:
