@@ -190,13 +190,16 @@ def oracle_verdict(agreement: pd.DataFrame, reliability: float) -> str:
     known = ranks[ranks["p"] * len(ranks) < 0.05]["score"].tolist()
     ceiling = np.sqrt(max(reliability, 0.0))
     said = (
-        f"{first['score']} ranks the {first['triplets']} triplets most like the loss without each "
+        f"{first['score']} ranks the {first['triplets']} triplets most like the signed change of "
+        "the loss without each "
         f"(Spearman {first['value']:.2f}, 95% {first['low']:.2f} to {first['high']:.2f}), "
         f"{last['score']} least ({last['value']:.2f}); "
         f"a perfect score would reach about {ceiling:.2f} on these examples"
     )
     if not known:
-        return f"no score agrees with the oracle beyond chance: {said}"
+        return (
+            f"no score agrees with the sign and size of the oracle's changes beyond chance: {said}"
+        )
     return f"{len(known)} of {len(ranks)} scores agree with the oracle beyond chance; {said}"
 
 
