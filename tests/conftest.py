@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import ivon
 import peft
@@ -49,6 +51,21 @@ def _wrap(model: torch.nn.Module, config: peft.PeftConfig) -> peft.PeftModel:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # between transformers and peft
         return peft.get_peft_model(model, config)
+
+
+@contextmanager
+def pefts_noise() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # PEFT reads an AdaLoRA pattern as one of LoRA's and finds no module of that name
+        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def load_adapter(base: torch.nn.Module, folder: Path | str, **options: object) -> peft.PeftModel:
+    """Load a saved adapter as anybody would, by plain PEFT."""
+    with pefts_noise():
+        return peft.PeftModel.from_pretrained(base, folder, **options)
 
 
 def trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:

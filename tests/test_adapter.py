@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +10,23 @@ import pytest
 import torch
 
 import vilora_analysis as va
-from tests.conftest import adalora, batches, ivon_for, lora, tiny_bert, trainable
+from tests.conftest import (
+    adalora,
+    batches,
+    ivon_for,
+    load_adapter,
+    lora,
+    pefts_noise,
+    tiny_bert,
+    trainable,
+)
 from vilora_analysis.adapter import load_posterior, save_adapter
 from vilora_analysis.errors import LayoutError
 from vilora_analysis.posterior import Posterior
 
 
-@contextmanager
-def pefts_noise() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # PEFT reads an AdaLoRA pattern as one of LoRA's and finds no module of that name
-        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
-
-
 def load(folder: Path) -> Any:
-    with pefts_noise():
-        return peft.PeftModel.from_pretrained(tiny_bert(seed=0), folder).eval()
+    return load_adapter(tiny_bert(seed=0), folder).eval()
 
 
 def train(model: Any, optimizer: Any, criterion: str | None) -> None:
@@ -152,8 +148,7 @@ def test_without_a_posterior_only_the_adapter_is_saved(tmp_path: Path) -> None:
 def test_a_pattern_of_an_earlier_training_cuts_nothing(saved: tuple, tmp_path: Path) -> None:
     """Loaded to be trained on, a pruned adapter keeps the pattern it was cut by before."""
     _, _, folder, _ = saved
-    with pefts_noise():
-        model = peft.PeftModel.from_pretrained(tiny_bert(seed=0), folder, is_trainable=True)
+    model = load_adapter(tiny_bert(seed=0), folder, is_trainable=True)
     optimizer = ivon_for(trainable(model))
     posterior = save_adapter(model, optimizer, tmp_path)
     assert posterior is not None

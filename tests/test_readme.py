@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import peft
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
 
 import vilora_analysis as va
-from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
+from tests.conftest import adalora, batches, ivon_for, load_adapter, tiny_bert, trainable
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"<!-- run by tests/test_readme.py -->\n```python\n(.*?)```", README, re.DOTALL)
@@ -84,10 +83,7 @@ def test_the_trainer_script_runs_resumes_and_its_adapter_is_drawn_from(
 
 def loaded(encoder: Path) -> Any:
     base = transformers.AutoModelForSequenceClassification.from_pretrained(encoder)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
-        warnings.simplefilter("ignore", FutureWarning)
-        return peft.PeftModel.from_pretrained(base, "adapter")
+    return load_adapter(base, "adapter")
 
 
 def test_the_loop_fits_in_ten_lines_and_the_trainer_script_in_25() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-import peft
 import pytest
 import torch
 import transformers
 
 import vilora_analysis as va
+from tests.conftest import load_adapter
 from vilora_analysis.errors import ConfigError, MissingExtraError
 from vilora_analysis.log import check_run
 from vilora_analysis.training import TASKS, RunConfig
@@ -139,10 +138,7 @@ def test_the_best_adapter_is_the_one_of_the_best_step(
     assert results["best_accuracy"] == logged.max()
     task, splits = TASKS["sst2"], va.training.data.load_splits(TASKS["sst2"], glue)
     encoder = load_pretrained(str(encoder_path), task, 24)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
-        warnings.simplefilter("ignore", FutureWarning)
-        encoder.model = peft.PeftModel.from_pretrained(encoder.model, run.path / "adapter-best")
+    encoder.model = load_adapter(encoder.model, run.path / "adapter-best")
     again = evaluate(encoder, task, splits.validation)
     assert again["accuracy"] == results["best_accuracy"]
     assert again["ece"] == pytest.approx(results["best_ece"], abs=1e-5)
@@ -159,11 +155,7 @@ def test_the_saved_adapter_predicts_what_the_trained_model_did(
     task = TASKS["sst2"]
     splits = va.training.data.load_splits(task, glue)
     encoder = load_pretrained(str(encoder_path), task, 24)
-    with warnings.catch_warnings():
-        # PEFT reads an AdaLoRA pattern as one of LoRA's and finds no module of that name
-        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
-        warnings.simplefilter("ignore", FutureWarning)
-        encoder.model = peft.PeftModel.from_pretrained(encoder.model, run.path / "adapter")
+    encoder.model = load_adapter(encoder.model, run.path / "adapter")
     # the head was drawn anew, then replaced by the saved one
     assert evaluate(encoder, task, splits.validation)["accuracy"] == pytest.approx(
         run.manifest.results["accuracy"]

@@ -33,15 +33,11 @@ class Allocation:
         When, and how many triplets were to be kept.
     threshold
         Largest score that was pruned; None if nothing was.
-    pruned, revived
-        Indices of triplets that this decision took away, or brought back.
     """
 
     step: int
     budget: int
     threshold: float | None
-    pruned: tuple[int, ...]
-    revived: tuple[int, ...]
 
 
 class ScoreAllocator:
@@ -174,8 +170,6 @@ class ScoreAllocator:
             step=step,
             budget=budget,
             threshold=float(pruned.max()) if pruned.numel() else None,
-            pruned=_indices(self.kept & ~kept),
-            revived=_indices(kept & ~self.kept),
         )
         self.kept, self.decided = kept, True
         self._mask()
@@ -217,7 +211,3 @@ class ScoreAllocator:
         masked = flat.masked_fill(~self.kept, 0.0).split(self._ranks)
         shaped = [piece.view_as(value) for piece, value in zip(masked, self._values, strict=True)]
         torch._foreach_copy_(self._values, shaped)
-
-
-def _indices(mask: Tensor) -> tuple[int, ...]:
-    return tuple(mask.nonzero().flatten().tolist())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vilora_analysis.analysis.steps import decision_step
+from vilora_analysis.analysis.steps import decision_step, posterior_factors
 from vilora_analysis.analysis.variation import outweighs, rms, share_of, spearman, spread
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run, StepBlock
@@ -156,7 +156,7 @@ def health_points(run: Run, step: int | None = None) -> pd.DataFrame:
 
 def _sides(run: Run) -> tuple[tuple[str, ...], list[str]]:
     """Factors with a posterior, and the columns that are needed of them."""
-    factors = tuple(f for f in ("E", "A", "B") if f"sigma_{f}" in run.columns)
+    factors = posterior_factors(run)
     return factors, [f"{name}_{factor}" for name in _INPUTS for factor in factors]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vilora_analysis.analysis.variation import spearman
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 from vilora_analysis.log.oracle import OracleFiles
@@ -249,9 +250,7 @@ def _measures(
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> float:
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return float("nan")
-    return float(np.corrcoef(stats.rankdata(first), stats.rankdata(second))[0, 1])
+    return float(spearman(first[None], second[None])[0])
 
 
 def _kendall(first: np.ndarray, second: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Which step of a run an analysis looks at."""
+"""What of a run an analysis looks at: which step, and which factors have a posterior."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 
-__all__ = ["decision_step"]
+__all__ = ["decision_step", "posterior_factors"]
 
 
 def decision_step(run: Run) -> int:
@@ -28,6 +28,11 @@ def decision_step(run: Run) -> int:
     decided = events["step"].to_numpy() if len(events) else steps
     common = np.intersect1d(decided, steps)
     return int(common[-1] if len(common) else steps[-1])
+
+
+def posterior_factors(run: Run) -> tuple[str, ...]:
+    """Factors whose sigma was recorded: E, A, B; A, B of LoRA; none without a posterior."""
+    return tuple(f for f in ("E", "A", "B") if f"sigma_{f}" in run.columns)
 
 
 def _why_none(run: Run) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vilora_analysis.analysis.steps import decision_step
+from vilora_analysis.analysis.steps import decision_step, posterior_factors
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 
@@ -100,9 +100,9 @@ def has_theory(run: Run) -> bool:
     return bool(factors) and set(needed) <= set(run.columns)
 
 
-def _sides(run: Run) -> tuple[list[str], list[str]]:
+def _sides(run: Run) -> tuple[tuple[str, ...], list[str]]:
     """Factors with a posterior, and the columns that the links need of them."""
-    factors = [f for f in ("E", "A", "B") if f"sigma_{f}" in run.columns]
+    factors = posterior_factors(run)
     return factors, [side.format(f) for link in LINKS for side in (link.x, link.y) for f in factors]
 
 

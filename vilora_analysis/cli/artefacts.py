@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vilora_analysis import analysis, figures
+from vilora_analysis.cli.tables import write_table
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 
@@ -92,7 +93,7 @@ def _analysed_before(out: Path) -> set[Path]:
 
 def _ranks(run: Run, out: Path, notes: list[str]) -> list[Path]:
     frame = analysis.ranks(run)
-    files = _table(frame, out / "ranks")
+    files = write_table(frame, out / "ranks")
     if frame["layer"].isna().all():
         notes.append("no heatmap of ranks: no adapted matrix lies within a layer")
     elif (frame["rank"] == frame["init_rank"]).all():
@@ -117,8 +118,8 @@ def _correlations(run: Run, out: Path, notes: list[str]) -> list[Path]:
     states = [s.equation for s in run.manifest.scores if "←" in s.equation]
     figure = figures.score_correlation(drawn, run.labels, caption="; ".join(states))
     return [
-        *_table(chosen, out / "correlations"),
-        *_table(over_time, out / "correlations_over_time"),
+        *write_table(chosen, out / "correlations"),
+        *write_table(over_time, out / "correlations_over_time"),
         *figures.save(figure, out / "correlations"),
     ]
 
@@ -130,8 +131,8 @@ def _theory(run: Run, out: Path, notes: list[str]) -> list[Path]:
     points, fits = analysis.theory_points(run), analysis.theory(run)
     labels = [(link.name, link.x_label, link.y_label) for link in analysis.LINKS]
     return [
-        *_table(points, out / "theory_points"),
-        *_table(fits, out / "theory"),
+        *write_table(points, out / "theory_points"),
+        *write_table(fits, out / "theory"),
         *figures.save(figures.theory_scatter(points, fits, labels), out / "theory"),
     ]
 
@@ -146,8 +147,8 @@ def _health(run: Run, out: Path, notes: list[str]) -> list[Path]:
         analysis.health_points(run), over_time, caption=str(analysis.verdict(measured))
     )
     return [
-        *_table(measured, out / "health"),
-        *_table(over_time, out / "health_over_time"),
+        *write_table(measured, out / "health"),
+        *write_table(over_time, out / "health_over_time"),
         *figures.save(figure, out / "health"),
     ]
 
@@ -158,8 +159,8 @@ def _shadow(run: Run, out: Path, notes: list[str]) -> list[Path]:
         return []
     ends, churn = analysis.final_overlap(run), analysis.churn(run)
     groups = [analysis.overlap(run, by=by, steps=-1) for by in ("matrix", "layer")]
-    files = _table(pd.concat([ends, *groups], ignore_index=True), out / "shadow_overlap")
-    files += _table(churn, out / "shadow_churn")
+    files = write_table(pd.concat([ends, *groups], ignore_index=True), out / "shadow_overlap")
+    files += write_table(churn, out / "shadow_churn")
     if ends.loc[ends["measure"] == "kept", "corrected"].isna().all():
         notes.append("no figure of shadow_overlap: nothing, or everything, was pruned")
     else:
@@ -178,10 +179,3 @@ def _thinned(run: Run) -> list[int]:
     """Steps of a line: all, or some hundreds of a long run, evenly, with both ends."""
     chosen = np.linspace(0, len(run.steps) - 1, min(len(run.steps), _MOST_STEPS)).round()
     return [int(step) for step in run.steps[chosen.astype(int)]]
-
-
-def _table(frame: pd.DataFrame, path: Path) -> list[Path]:
-    written = [path.with_suffix(".parquet"), path.with_suffix(".csv")]
-    frame.to_parquet(written[0], index=False)
-    frame.to_csv(written[1], index=False, float_format="%.6g")
-    return written

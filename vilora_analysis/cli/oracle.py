@@ -8,11 +8,12 @@ from pathlib import Path
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.cli import commands
+from vilora_analysis.cli.artefacts import Artefacts
 from vilora_analysis.cli.tables import write_table
 from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.log import Run, open_run
 
-__all__ = ["oracle", "oracle_artefacts"]
+__all__ = ["oracle"]
 
 
 def oracle(command: commands.Oracle, console: Terminal) -> int:
@@ -23,17 +24,18 @@ def oracle(command: commands.Oracle, console: Terminal) -> int:
     question = Question(**{f.name: getattr(command, f.name) for f in dataclasses.fields(Question)})
     ask_oracle(run, question, command.data_dir)
     out = command.out or run.path / "oracle"
-    written = oracle_artefacts(run, out)
-    console.line(_verdict(run))
-    console.line(f"{len(written)} files in {out}")
+    written = _artefacts(run, out)
+    for line in written.notes:
+        console.line(line)
+    console.line(f"{len(written.files)} files in {out}")
     return 0
 
 
-def oracle_artefacts(run: Run, out: Path) -> list[Path]:
-    """Tables and the figure of an oracle that was asked."""
+def _artefacts(run: Run, out: Path) -> Artefacts:
+    """Tables, the figure and the verdict of an oracle that was asked."""
     effects, regret = analysis.oracle_effects(run), analysis.oracle_regret(run)
-    agreement = analysis.oracle_agreement(run)
-    ceiling = math.sqrt(max(analysis.oracle_reliability(run), 0.0))
+    agreement, reliability = analysis.oracle_agreement(run), analysis.oracle_reliability(run)
+    ceiling = math.sqrt(max(reliability, 0.0))
     examples = int(effects["examples"].iloc[0])
     caption = (
         f"{len(effects)} triplets of {run.name}, {examples} held-out examples. (a) 95% bootstrap "
@@ -41,13 +43,10 @@ def oracle_artefacts(run: Run, out: Path) -> list[Path]:
         "lowest by each score removed at once, nothing retrained."
     )
     drawn = figures.oracle_scores(agreement, regret, run.labels, ceiling=ceiling, caption=caption)
-    return [
+    files = [
         *write_table(effects, out / "oracle_effects"),
         *write_table(agreement, out / "oracle_agreement"),
         *write_table(regret, out / "oracle_regret"),
         *figures.save(drawn, out / "oracle"),
     ]
-
-
-def _verdict(run: Run) -> str:
-    return analysis.oracle_verdict(analysis.oracle_agreement(run), analysis.oracle_reliability(run))
+    return Artefacts(files, [analysis.oracle_verdict(agreement, reliability)])

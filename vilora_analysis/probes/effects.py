@@ -72,12 +72,9 @@ def batches_of(
     """Cut rows of a split into batches, the longest texts first."""
     texts = [frame[column].tolist() for column in task.texts]
     ordered = sorted(rows, key=lambda i: -sum(len(column[i]) for column in texts))
-    kind = torch.float32 if task.regression else torch.int64
-    labels = torch.tensor(frame["label"].to_numpy(), dtype=kind, device=encoder.model.device)
     for start in range(0, len(ordered), batch_size):
         chosen = ordered[start : start + batch_size]
-        inputs = encoder.encode([[column[i] for i in chosen] for column in texts])
-        yield Batch(np.array(chosen), inputs, labels[chosen])
+        yield Batch(np.array(chosen), *encoder.encode_rows(task, frame.iloc[chosen]))
 
 
 def ablate_each(

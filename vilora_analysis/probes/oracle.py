@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import sys
 import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,16 +11,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from vilora_analysis.errors import ConfigError, LogError, require
 from vilora_analysis.log import Run
 from vilora_analysis.log.oracle import OracleFiles
 from vilora_analysis.probes.effects import Batch, Effects, ablate_each, ablate_sets, batches_of
 from vilora_analysis.probes.recovery import recover
+from vilora_analysis.training import processes
 from vilora_analysis.training.config import RunConfig
 from vilora_analysis.training.data import batches, load_task
 from vilora_analysis.training.models import load_pretrained
+from vilora_analysis.training.progress import progress_bar
 from vilora_analysis.training.tasks import Task
 from vilora_analysis.triplets import TripletLayout
 
@@ -119,7 +119,8 @@ def ask_oracle(
             **{item.name: getattr(question, item.name) for item in fields(question)},
         }
     )
-    with _progress(subject, show=progress) as bar:
+    total = len(subject.batches) * len(subject.layout.modules)
+    with progress_bar(total, desc="oracle", unit="matrix", show=progress) as bar:
         for number, batch in enumerate(subject.batches):
             if files.has_batch(number):
                 bar.update(len(subject.layout.modules))
@@ -162,7 +163,7 @@ def _load(
         raise LogError(f"{run.path} has no adapter to ask about")
     encoder = load_pretrained(config.model, task, config.max_length)
     encoder.model = _with_adapter(encoder.model, folder)
-    encoder.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    encoder.model.to(processes.device()).eval()
     layout = TripletLayout.from_model(encoder.model)
     size, numbers = question.batch_size, _numbers_in_log(encoder.model, layout)
     rows = np.random.default_rng(question.seed).permutation(len(held_out))[: question.examples]
@@ -194,14 +195,9 @@ def _with_adapter(model: Any, folder: Path) -> Any:
 
 def _numbers_in_log(model: Any, layout: TripletLayout) -> tuple[int, ...]:
     """PEFT numbers what it kept from 0; the log counts what was pruned as well."""
-    pattern = next(iter(model.peft_config.values())).rank_pattern or {}
-    numbers: list[int] = []
-    for module in layout.modules:
-        key = module.parameters.get("E", "").removeprefix("base_model.model.")
-        row = pattern.get(key) or pattern.get(key.rpartition(".")[0])
-        kept = [k for k, alive in enumerate(row) if alive] if row else range(module.rank)
-        numbers.extend(kept)
-    return tuple(numbers)
+    pattern = next(iter(model.peft_config.values())).rank_pattern
+    rows = layout.pattern_rows(pattern) if pattern else [[True] * m.rank for m in layout.modules]
+    return tuple(k for row in rows for k, alive in enumerate(row) if alive)
 
 
 def _columns(subject: Subject, effects: Effects) -> dict[str, Any]:
@@ -259,16 +255,3 @@ def _orders(run: Run, subject: Subject, files: OracleFiles) -> dict[str, np.ndar
     for name, column in zip(run.score_names, columns, strict=True):
         orders[name] = np.argsort(last[column].to_numpy(), kind="stable")
     return orders
-
-
-def _progress(subject: Subject, *, show: bool) -> Any:
-    tqdm = require("tqdm", extra="train")
-    total = len(subject.batches) * len(subject.layout.modules)
-    return tqdm.tqdm(
-        total=total,
-        desc="oracle",
-        unit="matrix",
-        disable=not show,
-        file=sys.stderr,
-        mininterval=0.5,
-    )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-__all__ = ["instrument"]
+__all__ = ["instrument", "is_main"]
 
 
 def instrument(
@@ -141,7 +141,7 @@ def instrument(
         fisher_beta=_fisher_beta(inner) if fisher_beta is None else fisher_beta,
     )
     writer = None
-    if out is not None and _writes():
+    if out is not None and is_main():
         manifest = describe_run(inner, layout, recorded, allocator, smoothing, config or {})
         step = None if resume is None else int(resume["step"])
         writer = open_log(Path(out), manifest, recorded, factors, flush_seconds, step)
@@ -176,7 +176,8 @@ def _unwrap(model: nn.Module) -> nn.Module:
     return model
 
 
-def _writes() -> bool:
+def is_main() -> bool:
+    """Whether this process writes: the only one, or of several the first."""
     return not (distributed.is_available() and distributed.is_initialized()) or (
         distributed.get_rank() == 0
     )

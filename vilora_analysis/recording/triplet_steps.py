@@ -218,8 +218,10 @@ class TripletSteps:
         return step >= self.allocator.schedule.final_step
 
     def _write_event(self, step: int) -> None:
-        now = self.kept
-        before, decision = self._logged[1], self.allocator.last if self.allocator else None
+        decision = self.allocator.last if self.allocator is not None else None
+        if self.allocator is not None and decision is None:
+            return  # most steps: nothing is fetched from the device
+        now, before = self.kept, self._logged[1]
         if (decision is None and self._logged[0] is self._pattern) or self._writer is None:
             return
         names = self.layout.triplet_names

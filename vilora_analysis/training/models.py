@@ -12,6 +12,9 @@ from vilora_analysis.errors import ConfigError, require
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
+    from torch import Tensor
+
     from vilora_analysis.training.config import RunConfig
     from vilora_analysis.training.tasks import Task
 
@@ -38,6 +41,16 @@ class Encoder:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.bf16 = bf16
+
+    def encode_rows(self, task: Task, frame: pd.DataFrame) -> tuple[Mapping[str, Any], Tensor]:
+        """Tensors of rows of a task, and their labels: class ids, or values of a regression."""
+        torch: Any = require("torch", extra="train")
+        labels: Tensor = torch.tensor(
+            frame["label"].to_numpy(),
+            dtype=torch.float32 if task.regression else torch.int64,
+            device=self.model.device,
+        )
+        return self.encode([frame[name].tolist() for name in task.texts]), labels
 
     def autocast(self) -> Any:
         """Context of a forward pass."""

@@ -13,6 +13,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from vilora_analysis.errors import ConfigError
+from vilora_analysis.recording.attach import is_main
 
 __all__ = ["device", "is_main", "mean", "process_group", "share", "synchronized", "wait"]
 
@@ -44,11 +45,6 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
-
-
-def is_main() -> bool:
-    """Whether this process writes."""
-    return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def share(rows: np.ndarray) -> np.ndarray:

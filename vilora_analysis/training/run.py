@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from vilora_analysis.adapter import save_adapter
 from vilora_analysis.errors import require
@@ -20,6 +17,7 @@ from vilora_analysis.training.data import Splits, batches, load_task
 from vilora_analysis.training.evaluation import evaluate
 from vilora_analysis.training.models import Encoder, adapt, load_pretrained
 from vilora_analysis.training.optimizers import build_optimizer, build_schedule
+from vilora_analysis.training.progress import progress_bar
 from vilora_analysis.training.resume import Resumed, find_state, save_state
 from vilora_analysis.training.tasks import Task
 
@@ -120,7 +118,13 @@ def _run_steps(parts: Parts, recording: Recording, *, progress: bool) -> None:
     done = recording.step
     rows = batches(len(parts.splits.train), config.batch_size, seed=config.seed, done=done)
     # a context, so that an error starts on a line of its own
-    with _progress_bar(config, done, show=progress and processes.is_main()) as bar:
+    with progress_bar(
+        config.steps,
+        initial=done,
+        desc=config.directory.name,
+        unit="step",
+        show=progress and processes.is_main(),
+    ) as bar:
         for step, chosen in zip(range(done + 1, config.steps + 1), rows, strict=False):
             batch = _batch(parts, processes.share(chosen))
             with sampled_parameters(optimizer):
@@ -139,10 +143,8 @@ def _run_steps(parts: Parts, recording: Recording, *, progress: bool) -> None:
 
 
 def _batch(parts: Parts, rows: Any) -> dict[str, Any]:
-    task, frame = parts.task, parts.splits.train.iloc[rows]
-    kind = torch.float32 if task.regression else torch.int64
-    labels = torch.tensor(frame["label"].to_numpy(), dtype=kind, device=parts.encoder.model.device)
-    return {**parts.encoder.encode([frame[name].tolist() for name in task.texts]), "labels": labels}
+    inputs, labels = parts.encoder.encode_rows(parts.task, parts.splits.train.iloc[rows])
+    return {**inputs, "labels": labels}
 
 
 def _between(parts: Parts, recording: Recording) -> None:
@@ -192,8 +194,8 @@ def _finish(parts: Parts, recording: Recording) -> None:
     recording.results.update(results)
     if parts.config.eval_every:
         recording.results.update(parts.best.results())
-    if recording.n_kept:
-        recording.results["budget_kept"] = recording.n_kept
+    if kept := recording.n_kept:
+        recording.results["budget_kept"] = kept
     recording.detach()
     if processes.is_main():
         model, directory = parts.encoder.model, parts.config.directory
@@ -201,20 +203,6 @@ def _finish(parts: Parts, recording: Recording) -> None:
         parts.best.save_adapter(model, directory / "adapter-best")
 
 
-def _progress_bar(config: RunConfig, done: int, *, show: bool) -> Any:
-    tqdm = require("tqdm", extra="train")
-    return tqdm.tqdm(
-        total=config.steps,
-        initial=done,
-        desc=config.directory.name,
-        unit="step",
-        disable=not show,
-        file=sys.stderr,
-        mininterval=0.5,
-        dynamic_ncols=True,
-    )
-
-
 def _shown(loss: float, recording: Recording) -> Mapping[str, str]:
-    kept = {"kept": str(recording.n_kept)} if recording.n_kept else {}
-    return {"loss": f"{loss:.3f}", **kept}
+    kept = recording.n_kept
+    return {"loss": f"{loss:.3f}", **({"kept": str(kept)} if kept else {})}

@@ -149,11 +149,14 @@ class TripletLayout:
 
     def kept_from_pattern(self, pattern: Mapping[str, list[bool]]) -> list[bool]:
         """Kept triplets, in the order of triplets, from PEFT's ``rank_pattern``."""
+        return [kept for row in self.pattern_rows(pattern) for kept in row]
+
+    def pattern_rows(self, pattern: Mapping[str, list[bool]]) -> list[list[bool]]:
+        """Rows of PEFT's ``rank_pattern``, one a module, in the order of the modules."""
         # PEFT drops the adapter's name from the keys once the model was saved
-        rows = [
+        return [
             pattern[k] if k in pattern else pattern[k.rpartition(".")[0]] for k in self.pattern_keys
         ]
-        return [kept for row in rows for kept in row]
 
     @cached_property
     def block_members(self) -> tuple[tuple[Block, tuple[AdaptedModule, ...]], ...]:

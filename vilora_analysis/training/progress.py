@@ -1,0 +1,25 @@
+"""The progress bar of everything that takes long."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from vilora_analysis.errors import require
+
+__all__ = ["progress_bar"]
+
+
+def progress_bar(total: int, *, desc: str, unit: str, show: bool, initial: int = 0) -> Any:
+    """Bar on standard error, as wide as the terminal; a context, and silent if not shown."""
+    tqdm = require("tqdm", extra="train")
+    return tqdm.tqdm(
+        total=total,
+        initial=initial,
+        desc=desc,
+        unit=unit,
+        disable=not show,
+        file=sys.stderr,
+        mininterval=0.5,
+        dynamic_ncols=True,
+    )
