@@ -55,6 +55,24 @@ INPUTS: dict[str, Input] = {
     ),
     "sens_ema": Input("Ī", "AdaLoRA's smoothed sensitivity", "1", "smoothing"),
     "unc_ema": Input("Ū", "AdaLoRA's smoothed uncertainty of the sensitivity", "1", "smoothing"),
+    "sens_ema_long": Input(
+        "⟨|θg|⟩", "running mean of |θ g| with the horizon of F̂_B", "1", "smoothing"
+    ),
+    "sens_sq_ema": Input(
+        "⟨(θg)²⟩_s", "running mean of (θ g)² with the horizon of Ī", "1", "smoothing"
+    ),
+    "sens_sq_ema_long": Input(
+        "⟨(θg)²⟩", "running mean of (θ g)² with the horizon of F̂_B", "1", "smoothing"
+    ),
+    "grad_abs_ema": Input(
+        "⟨|g|⟩_s", "running mean of |g| with the horizon of Ī", "1/theta", "smoothing"
+    ),
+    "grad_abs_ema_long": Input(
+        "⟨|g|⟩", "running mean of |g| with the horizon of F̂_B", "1/theta", "smoothing"
+    ),
+    "grad_sq_ema": Input(
+        "⟨g²⟩_s", "running mean of g² with the horizon of Ī", "1/theta^2", "smoothing"
+    ),
 }
 """The vocabulary: every name that may stand as a parameter of a score."""
 

@@ -23,6 +23,8 @@ PUBLISHED = {
     "sensitivity_smoothed", "sensitivity_uncertainty",
 }  # fmt: skip
 NEED_POSTERIOR = {
+    "bridge_snr_uncertainty",
+    "snr_abs_float32",
     "inverse_std",
     "snr",
     "snr_abs",
@@ -73,7 +75,7 @@ def test_the_papers_scores_are_recorded_by_default_and_the_criterion(tmp_path: P
 
 
 def test_all_is_all_that_can_be_had(tmp_path: Path) -> None:
-    everything = set(va.scores.names())
+    everything = {name for name in va.scores.names() if not va.get_score(name).group}
     assert set(trained(tmp_path / "ivon", scores="all", steps=2).score_names) == everything
     run = trained(tmp_path / "adam", scores="all", steps=2, make=adam)
     assert set(run.score_names) == everything - NEED_POSTERIOR
@@ -85,6 +87,14 @@ def test_available_is_all_that_an_optimizer_can_feed() -> None:
     model = adalora(tiny_bert())
     assert set(available_scores(ivon_for(trainable(model)))) == set(va.scores.names())
     assert set(available_scores(adam(trainable(model)))) == set(va.scores.names()) - NEED_POSTERIOR
+
+
+def test_families_are_recorded_together_with_the_criterion(tmp_path: Path) -> None:
+    bridge = {name for name in va.scores.names() if va.get_score(name).group == "bridge"}
+    assert len(bridge) == 15
+    run = trained(tmp_path / "run", scores=["default", "bridge"], criterion="obd")
+    assert set(run.score_names) == {*PUBLISHED, *bridge, "obd"}
+    assert set(trained(tmp_path / "one", scores="bridge", steps=2).score_names) == bridge
 
 
 def test_only_what_is_named_is_recorded(tmp_path: Path) -> None:

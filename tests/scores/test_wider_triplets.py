@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from tests.conftest import adalora, batches, tiny_bert
 from tests.scores.snapshots import (
@@ -36,11 +38,22 @@ def products(t: Triplet) -> list[float]:
     return [m * g for f in t for m, g in zip(t[f]["mu"], t[f]["grad"], strict=True)]
 
 
+def folded_ratios(t: Triplet) -> float:
+    """Mean over each factor of the folded normal's mean by its deviation, in double precision."""
+    means = []
+    for f in t:
+        scale = np.array(t[f]["sigma"])
+        folded = stats.foldnorm(np.abs(t[f]["mu"]) / scale, scale=scale)
+        means.append(float(np.mean(folded.mean() / folded.std())))
+    return math.fsum(means)
+
+
 NAIVE: dict[str, Callable[[Triplet], float]] = {
     "value_abs": lambda t: abs(t["E"]["mu"][0]),
     "triplet_norm": lambda t: math.prod(norm(t[f]["mu"]) for f in t),
     "group_taylor": lambda t: math.fsum(products(t)) ** 2,
     "group_fisher": lambda t: t["E"]["fisher_batch"][0] * t["E"]["mu"][0] ** 2 / 2,
+    "snr_abs_float32": folded_ratios,
 }
 
 

@@ -44,17 +44,22 @@ def recorded_scores(
     optimizer, factors
         What is there to score.
     asked
-        None for those that are recorded by default and the criterion; ``"all"`` for all that are
-        available and the criterion; else one name or several, and only these.
+        None for those that are recorded by default; else one name or several, of scores or of
+        families: ``"default"``, ``"all"`` for all that are proposed to prune by, ``"bridge"`` for
+        what lies between sensitivity and snr. Families hold what is available, and bring the
+        criterion with them.
     criterion
         Score that prunes.
     """
-    if asked is not None and asked != "all":
-        chosen = [asked] if isinstance(asked, str) else [*asked]
-    else:
-        there = available_scores(optimizer, factors)
-        chosen = [n for n in there if asked == "all" or registry.get(n).by_default]
-        chosen += [criterion] if criterion else []
+    words = ["default"] if asked is None else [asked] if isinstance(asked, str) else [*asked]
+    there = available_scores(optimizer, factors)
+    families = {word: registry.family(word) for word in words}
+    chosen = [
+        name
+        for word in words
+        for name in ([n for n in families[word] if n in there] if families[word] else [word])
+    ]
+    chosen += [criterion] if criterion and any(families.values()) else []
     return tuple(dict.fromkeys(registry.get(name).name for name in chosen))
 
 

@@ -48,6 +48,9 @@ class Score:
         Factors that a triplet score cannot do without.
     by_default
         Whether it is recorded without being asked for.
+    group
+        Name under which a family of scores is recorded together; empty for scores that are proposed
+        to prune by.
     aggregation
         How the elements become one number a triplet.
     """
@@ -63,6 +66,7 @@ class Score:
     context: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
     by_default: bool = True
+    group: str = ""
     aggregation: Aggregation = field(default_factory=Aggregation)
 
     def __call__(self, **inputs: Any) -> Tensor:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALIASES",
     "compute",
+    "family",
     "get",
     "names",
     "requirements",
@@ -42,6 +43,7 @@ def score(
     level: Level = "element",
     factors: tuple[str, ...] = (),
     by_default: bool = True,
+    group: str = "",
 ) -> Callable[[Formula], Formula]:
     """Register an importance score; recorder, allocator, analysis and figures then find it.
 
@@ -61,6 +63,9 @@ def score(
         Factors that a triplet score cannot do without, for example ``("E",)``.
     by_default
         Whether it is recorded without being asked for.
+    group
+        Name under which a family of scores is recorded together, such as ``"bridge"``; those are
+        not among ``"all"``.
 
     Returns
     -------
@@ -110,6 +115,7 @@ def score(
             context=tuple(item for item in asked if item in CONTEXT),
             factors=factors,
             by_default=by_default,
+            group=group,
         )
         return function
 
@@ -154,8 +160,8 @@ def unregister(name: str) -> None:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all registered scores, in the order of registration."""
-    return tuple(_REGISTRY)
+    """Names of all registered scores: those proposed to prune by, then the families."""
+    return tuple(sorted(_REGISTRY, key=lambda name: _REGISTRY[name].group))
 
 
 def get(name: str) -> Score:
@@ -180,8 +186,25 @@ def get(name: str) -> Score:
     found = _REGISTRY.get(ALIASES.get(base, base))
     if found is None:
         hint = nearest(base, [*_REGISTRY, *ALIASES])
-        raise ScoreError(f"no score named {base!r}; {hint}Registered: {', '.join(_REGISTRY)}")
+        raise ScoreError(f"no score named {base!r}; {hint}Registered: {', '.join(names())}")
     return found.aggregated(aggregation)
+
+
+def family(word: str) -> tuple[str, ...]:
+    """Names of the scores of a family; none if the word is no family's name.
+
+    ``"default"`` are those recorded without being asked for, ``"all"`` those that are proposed to
+    prune by, and every :attr:`Score.group` is one.
+
+    Examples
+    --------
+    >>> family("bridge")[:2], family("snr")
+    (('bridge_horizon', 'bridge_norm'), ())
+    """
+    items = _REGISTRY.values()
+    if word == "default":
+        return tuple(item.name for item in items if item.by_default)
+    return tuple(item.name for item in items if (item.group or "all") == word)
 
 
 def requirements(names: Iterable[str]) -> frozenset[str]:

@@ -19,17 +19,44 @@ _NAMES = tuple(name for name, item in INPUTS.items() if item.origin == "smoothin
 
 
 @dataclass(frozen=True)
+class _Average:
+    """A running mean of |θ g| or |g|, or of their squares.
+
+    A short one has AdaLoRA's decay β₁ and starts from zero as PEFT's does, a long one that of
+    ``fisher_batch`` and is debiased.
+    """
+
+    weighted: bool
+    power: int
+    long: bool
+
+
+_AVERAGES = {
+    "sens_ema": _Average(weighted=True, power=1, long=False),
+    "sens_ema_long": _Average(weighted=True, power=1, long=True),
+    "sens_sq_ema": _Average(weighted=True, power=2, long=False),
+    "sens_sq_ema_long": _Average(weighted=True, power=2, long=True),
+    "grad_abs_ema": _Average(weighted=False, power=1, long=False),
+    "grad_abs_ema_long": _Average(weighted=False, power=1, long=True),
+    "grad_sq_ema": _Average(weighted=False, power=2, long=False),
+    "fisher_batch": _Average(weighted=False, power=2, long=True),
+}
+
+
+@dataclass(frozen=True)
 class Smoothing:
     """State of AdaLoRA's sensitivity smoothing and of the running squared gradient.
 
     Attributes
     ----------
     needs
-        Which of ``sens_ema``, ``unc_ema``, ``fisher_batch`` are kept.
+        Which inputs of origin ``"smoothing"`` are kept.
     beta1, beta2
-        Decay of Ī and Ū (AdaLoRA, equations 9 and 10; PEFT's default 0.85).
+        Decay of Ī and Ū (AdaLoRA, equations 9 and 10; PEFT's default 0.85), and of what else has a
+        short horizon.
     fisher_beta
-        Decay of ``fisher_batch``, which is debiased: 1 gives the plain mean over all steps so far.
+        Decay of ``fisher_batch``, and of what else has its horizon; these are debiased: 1 gives the
+        plain mean over all steps so far.
     count
         Updates taken so far.
     values
@@ -77,25 +104,28 @@ class Smoothing:
             Parameter after the step and gradient the step was taken with, same shape.
         """
         count = self.count + 1
-        values: dict[str, Tensor] = {}
-        if "sens_ema" in self.needs:
-            now = (mu * grad).abs()
-            values["sens_ema"] = _ema(self.values.get("sens_ema"), now, self.beta1)
-            if "unc_ema" in self.needs:
-                deviation = (now - values["sens_ema"]).abs()
-                values["unc_ema"] = _ema(self.values.get("unc_ema"), deviation, self.beta2)
-        if "fisher_batch" in self.needs:
-            values["fisher_batch"] = self._fisher(grad, count)
+        rules = {name: rule for name, rule in _AVERAGES.items() if name in self.needs}
+        product = mu * grad if any(rule.weighted for rule in rules.values()) else grad
+        values = {
+            name: self._averaged(name, rule, product if rule.weighted else grad, count)
+            for name, rule in rules.items()
+        }
+        if "unc_ema" in self.needs:
+            deviation = (product.abs() - values["sens_ema"]).abs()
+            values["unc_ema"] = _ema(self.values.get("unc_ema"), deviation, self.beta2)
         return replace(self, count=count, values=MappingProxyType(values))
 
-    def _fisher(self, grad: Tensor, count: int) -> Tensor:
-        squared = grad.square()
-        if count == 1:
-            return squared
+    def _averaged(self, name: str, rule: _Average, size: Tensor, count: int) -> Tensor:
+        now = size.square() if rule.power == 2 else size.abs()
+        before = self.values.get(name)
+        if not rule.long:
+            return _ema(before, now, self.beta1)
+        if before is None:
+            return now
         beta = self.fisher_beta
         # weight of the newest term in a debiased average: (1 − β)/(1 − βᵗ), which tends to 1/t
         weight = 1 / count if beta >= 1 else (1 - beta) / (1 - beta**count)
-        return self.values["fisher_batch"].lerp(squared, weight)
+        return before.lerp(now, weight)
 
 
 def _ema(average: Tensor | None, value: Tensor, beta: float) -> Tensor:
