@@ -13,24 +13,27 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vilora_analysis"
 HEAVY = {"torch", "transformers", "peft", "ivon", "datasets"}
-TORCH_FREE = ("analysis", "figures", "log", "cli", "scores", "training.config", "sweeps")
+TORCH_FREE = ("analysis", "audits", "figures", "log", "cli", "scores", "training.config", "sweeps")
 
 LEAVES = {"aggregation", "inputs", "errors", "naming", "budget"}
 BELOW: dict[str, set[str]] = {
     **dict.fromkeys(LEAVES, LEAVES),
     "triplets": LEAVES,
     "posterior": LEAVES | {"triplets"},
+    "fisher": LEAVES | {"triplets"},
     "adapter": LEAVES | {"triplets", "posterior"},
     "scores": LEAVES | {"triplets", "posterior"},
     "allocation": LEAVES | {"triplets", "posterior", "scores"},
     "log": LEAVES,
     "recording": LEAVES | {"triplets", "posterior", "scores", "allocation", "log"},
     "training": LEAVES
-    | {"triplets", "posterior", "adapter", "scores", "allocation", "log", "recording"},
+    | {"triplets", "posterior", "fisher", "adapter", "scores", "allocation", "log", "recording"},
     "sweeps": LEAVES | {"log", "training"},
-    "probes": LEAVES | {"triplets", "posterior", "scores", "log", "training"},
+    "probes": LEAVES
+    | {"triplets", "posterior", "fisher", "adapter", "scores", "log", "recording", "training"},
     "analysis": LEAVES | {"log"},
     "figures": LEAVES,
+    "audits": LEAVES | {"log", "scores", "probes", "analysis", "figures"},
 }
 """Rooms that each room may import from, besides itself; the command line and the package's own map
 of names may from all."""
@@ -151,6 +154,8 @@ def test_every_room_with_a_place_is_there() -> None:
         ("recording", "from vilora_analysis.training.config import RunConfig"),
         ("training", "from vilora_analysis.cli import main"),
         ("errors", "from vilora_analysis.log import Run"),
+        ("fisher", "from vilora_analysis.training.tasks import Task"),
+        ("training", "from vilora_analysis.probes.fisher import take_fisher"),
     ],
 )
 def test_an_upward_import_is_caught(room: str, source: str) -> None:

@@ -20,19 +20,30 @@ from vilora_analysis.analysis import (
     oracle_verdict,
 )
 from vilora_analysis.errors import LogError
-from vilora_analysis.log.oracle import OracleFiles
+from vilora_analysis.log.oracle import TARGETS, OracleFiles
 
 EXAMPLES = 40
 
 
-def asked(tmp_path: Path, *, noise: float = 0.0, sign: float = 1.0) -> tuple[va.Run, np.ndarray]:
-    """A run whose first score is the true effect of each triplet, up to sign, and an oracle."""
+def signed(run: va.Run) -> pd.DataFrame:
+    agreement = oracle_agreement(run)
+    return agreement[agreement["target"] == "signed"].set_index(["score", "measure"])
+
+
+def asked(
+    tmp_path: Path, *, noise: float = 0.0, sign: float = 1.0, signs: bool = False
+) -> tuple[va.Run, np.ndarray]:
+    """A run whose first score is the true effect of each triplet, up to sign, and an oracle.
+
+    With ``signs`` the effects have signs at random, of which the score knows nothing.
+    """
     run = va.open_run(write_run(tmp_path / "run").path)
     last = run.triplets(["module", "k", f"score.{run.score_names[0]}"], -1)
     score = last.iloc[:, 2].to_numpy().astype(float)
     generator = np.random.default_rng(0)
     base = generator.uniform(0.2, 1.0, EXAMPLES)
     effect = sign * score[:, None] * generator.uniform(0.5, 1.5, EXAMPLES)
+    effect *= generator.choice([-1.0, 1.0], size=(len(score), 1)) if signs else 1.0
     change = effect + noise * generator.normal(size=(len(score), EXAMPLES))
     files = OracleFiles(run.path)
     files.begin({"batches": 2})
@@ -68,7 +79,7 @@ def test_a_score_that_is_the_effect_agrees_perfectly_and_its_negative_not_at_all
 ) -> None:
     for sign, expected in ((1.0, 1.0), (-1.0, -1.0)):
         run, _ = asked(tmp_path / str(sign), sign=sign)
-        agreement = oracle_agreement(run).set_index(["score", "measure"])
+        agreement = signed(run)
         first = agreement.loc[run.score_names[0]]
         assert first.loc["spearman", "value"] == pytest.approx(expected)
         assert first.loc["kendall", "value"] == pytest.approx(expected)
@@ -77,13 +88,32 @@ def test_a_score_that_is_the_effect_agrees_perfectly_and_its_negative_not_at_all
 
 def test_agreement_is_scipys(tmp_path: Path) -> None:
     run, change = asked(tmp_path, noise=2.0)
-    agreement = oracle_agreement(run).set_index(["score", "measure"])["value"]
-    effects = change.mean(1).astype(np.float32)
-    for name in run.score_names:
-        score = run.triplets([f"score.{name}"], -1).iloc[:, 0].to_numpy()
-        rho, tau = stats.spearmanr(score, effects), stats.kendalltau(score, effects)
-        assert agreement[name, "spearman"] == pytest.approx(rho.statistic, abs=1e-6)
-        assert agreement[name, "kendall"] == pytest.approx(tau.statistic, abs=1e-6)
+    agreement = oracle_agreement(run).set_index(["target", "score", "measure"])["value"]
+    change = change.astype(np.float32)
+    for target, effects in (
+        ("signed", change.mean(1)),
+        ("absolute", abs(change.mean(1))),
+        ("moved", abs(change).mean(1)),
+    ):
+        for name in run.score_names:
+            score = run.triplets([f"score.{name}"], -1).iloc[:, 0].to_numpy()
+            rho, tau = stats.spearmanr(score, effects), stats.kendalltau(score, effects)
+            assert agreement[target, name, "spearman"] == pytest.approx(rho.statistic, abs=1e-6)
+            assert agreement[target, name, "kendall"] == pytest.approx(tau.statistic, abs=1e-6)
+
+
+def test_who_knows_only_how_much_is_told_from_who_knows_in_which_direction(tmp_path: Path) -> None:
+    run, _ = asked(tmp_path, signs=True)
+    agreement = oracle_agreement(run).set_index(["target", "score", "measure"])
+    first = agreement.xs((run.score_names[0], "spearman"), level=("score", "measure"))
+    assert first.loc["moved", "value"] == pytest.approx(1.0)
+    assert first.loc["absolute", "value"] == pytest.approx(1.0)
+    assert abs(first.loc["signed", "value"]) < 0.5
+    reliability = {target: oracle_reliability(run, target) for target in TARGETS}
+    signed, absolute, moved = oracle_verdict(oracle_agreement(run), reliability).split(". ", 2)
+    assert "no score knows whether and how much" in signed
+    assert "know how much the loss changes" in absolute
+    assert f"best {run.score_names[0]}" in moved
 
 
 def test_an_oracle_of_much_noise_is_not_reliable(tmp_path: Path) -> None:
@@ -91,9 +121,10 @@ def test_an_oracle_of_much_noise_is_not_reliable(tmp_path: Path) -> None:
     noisy, _ = asked(tmp_path / "noisy", noise=50.0)
     assert oracle_reliability(exact) == pytest.approx(1.0, abs=0.02)
     assert oracle_reliability(noisy) < 0.6
-    said = oracle_verdict(oracle_agreement(exact), oracle_reliability(exact))
-    assert f"{exact.score_names[0]} ranks the" in said
-    assert "1.00" in said
+    said = oracle_verdict(
+        oracle_agreement(exact), {target: oracle_reliability(exact, target) for target in TARGETS}
+    )
+    assert f"best {exact.score_names[0]} (Spearman 1.00" in said
 
 
 def test_the_value_lies_inside_its_interval_however_noisy_the_oracle(tmp_path: Path) -> None:
@@ -108,8 +139,7 @@ def test_the_value_lies_inside_its_interval_however_noisy_the_oracle(tmp_path: P
 
 def test_p_is_that_of_a_permutation_and_small_only_for_who_knows(tmp_path: Path) -> None:
     run, change = asked(tmp_path, noise=0.5)
-    agreement = oracle_agreement(run)
-    spearman = agreement[agreement["measure"] == "spearman"].set_index("score")
+    spearman = signed(run).xs("spearman", level="measure")
     assert spearman["p"].iloc[0] <= 0.01
     for name in run.score_names[1:]:
         score = run.triplets([f"score.{name}"], -1).iloc[:, 0].to_numpy()
@@ -128,7 +158,8 @@ def test_a_constant_score_ranks_nothing(tmp_path: Path) -> None:
     run, _ = asked(tmp_path)
     agreement = oracle_agreement(run)
     constant = agreement.assign(value=np.nan, p=np.nan)
-    assert oracle_verdict(constant, 1.0) == "every score is constant and ranks nothing"
+    said = oracle_verdict(constant, dict.fromkeys(TARGETS, 1.0))
+    assert said == "every score, or the oracle itself, is constant and ranks nothing"
 
 
 def test_regret_is_beyond_the_oracles_own_order(tmp_path: Path) -> None:

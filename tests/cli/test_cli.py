@@ -14,7 +14,10 @@ import vilora_analysis as va
 from tests.log.synthetic import write_run
 from vilora_analysis.cli import main
 
-COMMANDS = ("demo", "train", "analyze", "scores", "check", "oracle", "sweep", "runs")
+COMMANDS = (
+    *("demo", "train", "analyze", "audit", "scores", "check", "fisher", "oracle", "claims"),
+    *("planted", "sweep", "runs"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +101,7 @@ def test_the_log_carries_the_run_but_no_paths(trained: Path, glue: Path) -> None
 
 
 MISTAKES = {
-    "": "Expected one of {train, demo, analyze, scores, check, oracle, sweep, runs}",
+    "": "Expected one of {train, demo, analyze",
     "trian": "Unrecognized options: trian",
     "train --stepz 3": "did you mean --steps?",
     "train --steps many": "--steps",

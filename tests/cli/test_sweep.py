@@ -107,7 +107,7 @@ def test_runs_shows_every_run_and_what_differs(capsys: pytest.CaptureFixture[str
 
 MISTAKES = {
     "sweep": "Missing from vilora sweep: GRID.toml",
-    "sweep nowhere.toml": "no file nowhere.toml, and no shipped grid; Shipped: systems, table1",
+    "sweep nowhere.toml": "no file nowhere.toml, and no shipped grid; Shipped: claims, systems",
     "sweep tabel1": "did you mean table1?",
     "sweep my.toml --workers 0": "workers = 0: must be at least 1",
     "sweep my.toml --cluster slurmm": "Expected one of ('local', 'slurm', 'sge', 'pbs')",

@@ -99,12 +99,45 @@ def churn(names: tuple[str, ...] = SCORES, decisions: int = 20) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
+def equilibrium(runs: int = 3, factors: str = "EAB") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points and shares; every other rest of h is negative."""
+    generator = np.random.default_rng(5)
+    points, shares = [], []
+    for at, factor in itertools.product(range(runs), factors):
+        keys = {"run": f"run {at}", "factor": factor, "beta2": 0.9, "hess_init": 0.1}
+        keys |= {"ess": 10.0 ** (6 + at)}
+        predicted = np.exp(2 * generator.normal(size=30))
+        points.append(pd.DataFrame({"predicted": predicted, "hess": 1.1 * predicted, **keys}))
+        rest = (-1) ** at * 0.1
+        initial, correction = 0.3, 0.7 - rest
+        shares.append(
+            {"ratio": 1 + rest, "share_initial": initial, "share_correction": correction}
+            | {"share_remainder": rest, **keys}
+        )
+    return pd.concat(points, ignore_index=True), pd.DataFrame(shares)
+
+
+def decomposition(factors: tuple[str, ...] = ("E", "A", "B", "all")) -> pd.DataFrame:
+    """Ten steps; of A something works against the other, of B nothing can be told."""
+    rows = []
+    for step, factor in itertools.product(range(1, 11), factors):
+        mu, sigma = {"A": (1.3, -0.4), "B": (np.nan, np.nan)}.get(factor, (0.02 * step, 0.6))
+        row = {"step": step, "factor": factor, "share_mu": mu, "share_sigma": sigma}
+        row |= {"share_rest": 1 - mu - sigma, "rank_mu": mu / 2, "rank_sigma": 1 - mu / 2}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 DRAWINGS: dict[str, Callable[[], Figure]] = {
     "ranks": lambda: figures.rank_heatmap(ranks()),
     "correlation": lambda: figures.score_correlation(correlations(), LABELS),
     "theory": lambda: figures.theory_scatter(*theory(), LINKS),
     "shadow overlap": lambda: figures.shadow_overlap(overlap(), LABELS),
     "shadow churn": lambda: figures.shadow_churn(churn(), LABELS),
+    "equilibrium": lambda: figures.hessian_equilibrium(*equilibrium(), caption="sigma is h. " * 9),
+    "decomposition": lambda: figures.snr_decomposition(
+        decomposition().query("step == 4"), decomposition(), caption="snr is mostly |mu|."
+    ),
     "health": lambda: figures.posterior_health(*health(), caption="sigma is uniform; " * 9),
 }
 

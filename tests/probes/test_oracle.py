@@ -47,7 +47,8 @@ def test_every_triplet_of_an_unpruned_run_has_an_effect(whole: va.Run) -> None:
 
 def test_removing_nothing_or_everything_frames_the_sets(whole: va.Run) -> None:
     regret = oracle_regret(whole)
-    assert set(regret["order"]) == {"oracle", "random", *whole.score_names}
+    own = {"oracle", "oracle-absolute", "oracle-moved", "random"}
+    assert set(regret["order"]) == {*own, *whole.score_names}
     assert set(regret["removed"]) == {6, 13, 20, 26}
     assert (regret[regret["order"] == "oracle"]["regret"] == 0).all()
     assert regret[regret["order"] == "random"]["spread"].notna().all()
@@ -159,6 +160,7 @@ def test_the_losses_are_those_of_the_saved_adapter(
     whole: va.Run, encoder_path: Path, glue: Path
 ) -> None:
     """The base loss, example by example, against a plain pass over the same rows."""
+    from vilora_analysis.probes.subject import with_adapter
     from vilora_analysis.training import TASKS
     from vilora_analysis.training.data import load_splits
     from vilora_analysis.training.evaluation import predict
@@ -166,7 +168,7 @@ def test_the_losses_are_those_of_the_saved_adapter(
 
     task = TASKS["sst2"]
     encoder = load_pretrained(str(encoder_path), task, 24)
-    encoder.model = asking._with_adapter(encoder.model, whole.path / "adapter")
+    encoder.model = with_adapter(encoder.model, whole.path / "adapter")
     frame = load_splits(task, glue).validation["validation"]
     probabilities = predict(encoder, task, frame)
     losses = OracleFiles(whole.path).losses()

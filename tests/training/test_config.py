@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from vilora_analysis.errors import ConfigError, ViloraError
-from vilora_analysis.training import RunConfig
+from vilora_analysis.training import RunConfig, configure
+
+L1: dict[str, Any] = {"allocation": "l1", "l1_penalty": 1e-3, "criterion": "none"}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,13 @@ from vilora_analysis.training import RunConfig
         ({"target_rank": 8}, "target budget 8 must lie in 0 .. 6"),
         ({"steps": 10, "tinit": 6, "tfinal": 4}, "no step is left to allocate in"),
         ({"data_dir": Path("x")}, "acceptability is generated"),
+        ({"allocation": "l2"}, "'l2' is neither 'budget' nor 'l1'"),
+        ({"l1_penalty": 1e-3}, "l1_penalty = 0.001 goes with allocation 'l1'"),
+        ({"allocation": "l1", "criterion": "none"}, "l1_penalty = 0.0: allocation 'l1' needs one"),
+        ({**L1, "l1_penalty": math.nan}, "l1_penalty = nan"),
+        ({**L1, "criterion": "snr"}, "criterion must be 'none', got 'snr'"),
+        ({**L1, "method": "lora"}, "shrinks AdaLoRA's singular values; lora has none"),
+        ({**L1, "l1_metric": "adam"}, "'adam' is neither 'optimizer' nor 'euclidean'"),
     ],
 )
 def test_mistakes_say_what_to_change(settings: dict[str, Any], message: str) -> None:
@@ -70,3 +79,10 @@ def test_observing_needs_no_criterion() -> None:
 def test_the_manifest_gets_no_paths_of_this_machine() -> None:
     config = RunConfig(task="sst2", data_dir=Path("somewhere/glue"), out=Path("elsewhere"))
     assert not re.search("somewhere|elsewhere", str(config.as_dict()))
+
+
+@pytest.mark.parametrize("optimizer", ["ivon", "adamw"])
+def test_a_penalty_prunes_by_no_score(optimizer: str) -> None:
+    config = configure(allocation="l1", l1_penalty=1e-3, optimizer=optimizer)
+    assert config.criterion == "none"
+    assert str(config.directory) == f"runs/acceptability-adalora-{optimizer}-l1=0.001-0"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vilora_analysis import scores
+from vilora_analysis.allocation.base import Allocation, Allocator
 from vilora_analysis.allocation.selection import Rule, select, triplet_score
 from vilora_analysis.errors import LayoutError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from vilora_analysis.budget import BudgetSchedule
     from vilora_analysis.posterior import Snapshot
@@ -23,29 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Allocation", "ScoreAllocator"]
 
 
-@dataclass(frozen=True)
-class Allocation:
-    """One decision.
-
-    Attributes
-    ----------
-    step, budget
-        When, and how many triplets were to be kept.
-    threshold
-        Largest score that was pruned; None if nothing was.
-    """
-
-    step: int
-    budget: int
-    threshold: float | None
-
-
-class ScoreAllocator:
+class ScoreAllocator(Allocator):
     """Prunes triplets by any registered score, from PEFT's own ``update_and_allocate`` call.
 
-    It takes the place of ``model.base_model.rankallocator``: PEFT's ``AdaLoraModel`` calls only
-    the public methods below. Masked values are set to 0, and like PEFT's they may come back until
-    the last decision.
+    Masked values are set to 0, and like PEFT's they may come back until the last decision.
 
     Parameters
     ----------
@@ -57,82 +38,40 @@ class ScoreAllocator:
         Budget by step.
     rule
         How ties are broken, see :func:`select`.
-
-    Attributes
-    ----------
-    kept
-        Boolean by triplet: what the last decision kept.
-    decided
-        Whether anything was decided yet.
-    last
-        The decision of the latest step; None if that step decided nothing.
-
-    Notes
-    -----
-    PEFT's configuration gets no ``rank_pattern`` from here while training goes on: with one,
-    PEFT saves an adapter cut to it, and a checkpoint could neither be resumed nor revive a triplet.
-    The recording sets it when it is closed.
     """
 
     def __init__(
         self, binding: Binding, criterion: str, schedule: BudgetSchedule, *, rule: Rule = "exact"
     ) -> None:
-        layout = binding.layout
-        if "E" not in layout.factors:
-            raise LayoutError(
-                "pruning sets singular values to 0 and LoRA has none; adapt the model with "
-                "AdaLoRA, or record without a criterion"
-            )
-        self.layout = layout
-        self.criterion = scores.get(criterion).name
-        self.schedule = schedule
+        super().__init__(binding)
+        self.criterion: str = scores.get(criterion).name
+        self.schedule: BudgetSchedule = schedule
+        # a decision needs its snapshot even where the criterion asks for nothing of it
+        self.needs = frozenset({"mu", *scores.requirements([self.criterion])})
         self.rule: Rule = rule
-        by_name = dict(zip(layout.parameter_names, binding.parameters, strict=True))
-        self._values: list[Tensor] = [by_name[module.parameters["E"]] for module in layout.modules]
-        self._ranks = [module.rank for module in layout.modules]
-        self.kept = torch.ones(layout.n_triplets, dtype=torch.bool, device=self._values[0].device)
-        self.decided = False
-        self.last: Allocation | None = None
         self._snapshot: Snapshot | None = None
         self._pattern: Mapping[str, list[bool]] | None = None
-        self._driven = self._open = False
 
     @property
     def waiting(self) -> bool:
         """Whether a snapshot was staged and nobody has called for its decision yet."""
         return self._snapshot is not None
 
-    def stage(self, snapshot: Snapshot | None, *, driven: bool = False) -> None:
-        """Hand over what the next decision is made from; None where none is due.
+    def decides(self, step: int) -> bool:
+        """Whether the schedule has a decision at a step."""
+        return self.schedule.decides(step)
 
-        Parameters
-        ----------
-        snapshot
-            The posterior at this step.
-        driven
-            Whether the call comes within :meth:`driving`; then any other is refused.
-        """
+    def freezes(self, step: int) -> bool:
+        """PEFT takes its last decision from the sensitivities of the step before it."""
+        return self.rule == "published" and step >= self.schedule.final_step
+
+    def describe(self) -> Mapping[str, Any]:
+        """What the manifest says of it."""
+        return {"schedule": asdict(self.schedule), "rule": self.rule}
+
+    def stage(self, snapshot: Snapshot | None, *, step: int = 0, driven: bool = False) -> None:
+        """Hand over what the next decision is made from; None where none is due."""
         self._snapshot, self.last, self._driven = snapshot, None, driven
-
-    @contextmanager
-    def driving(self) -> Iterator[None]:
-        """Let calls from PEFT through for the block."""
-        self._open = True
-        try:
-            yield
-        finally:
-            self._open = False
-
-    def restore(self, kept: Tensor, *, decided: bool) -> None:
-        """Take up what another process kept, to go on from its checkpoint."""
-        self.kept, self.decided = kept, decided
-
-    def _refuse_others(self) -> None:
-        if self._driven and not self._open:
-            raise LayoutError(
-                "something else calls update_and_allocate too, another callback or your loop; let "
-                "either instrument() do it, or your loop (drive=False)"
-            )
 
     @torch.no_grad()
     def update_and_allocate(
@@ -188,26 +127,9 @@ class ScoreAllocator:
             self._pattern = rank_pattern
         self._mask()
 
-    def reset_ipt(self) -> None:
-        """PEFT drops its running scores here; ours belong to the recording and go on."""
-
     def set_total_step(self, total_step: int) -> None:
         """Change the length of the run, as PEFT's users do before training."""
         self.schedule = replace(self.schedule, total_steps=total_step)
 
-    def rank_pattern(self) -> dict[str, list[bool]]:
-        """Kept triplets by the name of their E, as PEFT keeps them in its configuration."""
-        return self.layout.pattern(self.kept.tolist())
-
-    @torch.no_grad()
-    def in_use(self) -> list[bool]:
-        """Triplets that the model's output depends on: kept, or revived since the last decision."""
-        flat = torch.cat([value.reshape(-1) for value in self._values])
-        alive: list[bool] = (self.kept | (flat != 0)).tolist()
-        return alive
-
     def _mask(self) -> None:
-        flat = torch.cat([value.reshape(-1) for value in self._values])
-        masked = flat.masked_fill(~self.kept, 0.0).split(self._ranks)
-        shaped = [piece.view_as(value) for piece, value in zip(masked, self._values, strict=True)]
-        torch._foreach_copy_(self._values, shaped)
+        self.values.write(self.values.read().masked_fill(~self.kept, 0.0))

@@ -3,13 +3,52 @@
 Each file asks one question and answers it with a tidy frame that a figure can draw.
 """
 
+from vilora_analysis.analysis.breakdown import (
+    BREAKDOWN_SCORES,
+    breakdown,
+    breakdown_verdict,
+)
+from vilora_analysis.analysis.bridge import (
+    bridge,
+    bridge_aggregation,
+    bridge_swaps,
+    has_bridge,
+)
+from vilora_analysis.analysis.bridge_verdict import bridge_verdict
+from vilora_analysis.analysis.claims import (
+    CLAIMS,
+    claims,
+    claims_markdown,
+    claims_text,
+    claims_verdict,
+)
 from vilora_analysis.analysis.correlation import METHODS, correlations
+from vilora_analysis.analysis.decomposition import (
+    decomposition,
+    element_decomposition,
+    has_decomposition,
+)
+from vilora_analysis.analysis.decomposition_verdict import decomposition_verdict
+from vilora_analysis.analysis.equilibrium import (
+    equilibrium,
+    equilibrium_points,
+    has_equilibrium,
+)
+from vilora_analysis.analysis.equilibrium_verdict import equilibrium_verdict
+from vilora_analysis.analysis.example_fisher import example_fisher, fisher_verdict
+from vilora_analysis.analysis.example_fisher_links import FISHER_LINKS
+from vilora_analysis.analysis.example_fisher_points import (
+    example_fisher_points,
+    has_example_fisher,
+)
 from vilora_analysis.analysis.health import (
     has_health,
     health,
     health_over_time,
     health_points,
 )
+from vilora_analysis.analysis.identities import has_identities, identities
+from vilora_analysis.analysis.identities_verdict import identities_verdict
 from vilora_analysis.analysis.oracle import (
     has_oracle,
     oracle_agreement,
@@ -17,6 +56,17 @@ from vilora_analysis.analysis.oracle import (
     oracle_regret,
     oracle_reliability,
     oracle_verdict,
+)
+from vilora_analysis.analysis.penalty import penalty_overlap, rank_by_penalty
+from vilora_analysis.analysis.penalty_verdict import penalty_verdict
+from vilora_analysis.analysis.planted import (
+    has_planted,
+    planted_found,
+    planted_located,
+    planted_modules,
+    planted_ranks,
+    planted_summary,
+    planted_verdict,
 )
 from vilora_analysis.analysis.ranks import ranks
 from vilora_analysis.analysis.runs import runs_table
@@ -30,28 +80,59 @@ from vilora_analysis.analysis.shadow import (
     settling,
     shadow_verdict,
     stability,
+    stability_verdict,
     unpruned_step,
 )
-from vilora_analysis.analysis.steps import decision_step
+from vilora_analysis.analysis.steps import decision_step, posterior_factors
 from vilora_analysis.analysis.theory import LINKS, has_theory, theory, theory_points
 from vilora_analysis.analysis.verdict import Verdict, posterior_facts, verdict
 from vilora_analysis.log.summary import add_facts
 
 __all__ = [
+    "BREAKDOWN_SCORES",
+    "CLAIMS",
+    "FISHER_LINKS",
     "LINKS",
     "METHODS",
     "Verdict",
+    "breakdown",
+    "breakdown_verdict",
+    "bridge",
+    "bridge_aggregation",
+    "bridge_swaps",
+    "bridge_verdict",
     "churn",
+    "claims",
+    "claims_markdown",
+    "claims_text",
+    "claims_verdict",
     "correlations",
     "decision_step",
+    "decomposition",
+    "decomposition_verdict",
+    "element_decomposition",
+    "equilibrium",
+    "equilibrium_points",
+    "equilibrium_verdict",
+    "example_fisher",
+    "example_fisher_points",
     "final_overlap",
+    "fisher_verdict",
+    "has_bridge",
+    "has_decomposition",
+    "has_equilibrium",
+    "has_example_fisher",
     "has_health",
+    "has_identities",
     "has_oracle",
+    "has_planted",
     "has_shadow",
     "has_theory",
     "health",
     "health_over_time",
     "health_points",
+    "identities",
+    "identities_verdict",
     "kept_sets",
     "last_change",
     "oracle_agreement",
@@ -60,12 +141,23 @@ __all__ = [
     "oracle_reliability",
     "oracle_verdict",
     "overlap",
+    "penalty_overlap",
+    "penalty_verdict",
+    "planted_found",
+    "planted_located",
+    "planted_modules",
+    "planted_ranks",
+    "planted_summary",
+    "planted_verdict",
+    "posterior_factors",
     "posterior_facts",
+    "rank_by_penalty",
     "ranks",
     "runs_table",
     "settling",
     "shadow_verdict",
     "stability",
+    "stability_verdict",
     "theory",
     "theory_points",
     "unpruned_step",

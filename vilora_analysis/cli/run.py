@@ -53,6 +53,12 @@ def _analyze(command: commands.Analyze, console: Terminal) -> int:
     return status
 
 
+def _audit(command: commands.Audit, console: Terminal) -> int:
+    from vilora_analysis.cli.audit import audit
+
+    return audit(command, console, _find(command.runs))
+
+
 def _scores(command: commands.Scores, console: Terminal) -> int:
     from vilora_analysis.cli.show import show_scores
 
@@ -73,10 +79,28 @@ def _check(command: commands.Check, console: Terminal) -> int:
     return status
 
 
+def _fisher(command: commands.Fisher, console: Terminal) -> int:
+    from vilora_analysis.cli.fisher import fisher
+
+    return fisher(command, console)
+
+
 def _oracle(command: commands.Oracle, console: Terminal) -> int:
     from vilora_analysis.cli.oracle import oracle
 
     return oracle(command, console)
+
+
+def _claims(command: commands.Claims, console: Terminal) -> int:
+    from vilora_analysis.cli.claims import claims
+
+    return claims(command, console, _find(command.runs))
+
+
+def _planted(command: commands.Planted, console: Terminal) -> int:
+    from vilora_analysis.cli.planted import planted
+
+    return planted(command, console)
 
 
 def _run_directories(paths: Sequence[Path]) -> list[Path]:
@@ -102,9 +126,13 @@ _COMMANDS: dict[type, Callable[[Any, Terminal], int]] = {
     commands.Demo: _demo,
     commands.Train: train,
     commands.Analyze: _analyze,
+    commands.Audit: _audit,
     commands.Scores: _scores,
     commands.Check: _check,
+    commands.Fisher: _fisher,
     commands.Oracle: _oracle,
+    commands.Planted: _planted,
+    commands.Claims: _claims,
     commands.Sweep: sweep,
     commands.Runs: list_runs,
 }

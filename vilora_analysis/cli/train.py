@@ -19,7 +19,7 @@ from vilora_analysis.training.presets import CHOOSING
 
 __all__ = ["command_for", "train"]
 
-_NUMBERS: dict[str, type] = {"target_rank": int, "steps": int, "scale": float}
+_NUMBERS: dict[str, type] = {"target_rank": int, "steps": int, "scale": float, "l1_penalty": float}
 
 
 def command_for(words: Sequence[str]) -> Any:
@@ -45,7 +45,7 @@ def command_for(words: Sequence[str]) -> Any:
 def _chosen(words: Sequence[str]) -> dict[str, Any] | None:
     """What the words say of the settings that a preset depends on."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in (*CHOOSING, "train_file", "validation_file", "text_columns"):
+    for name in (*CHOOSING, "l1_penalty", "train_file", "validation_file", "text_columns"):
         nargs = "+" if name == "text_columns" else None
         flags = [f"--{name.replace('_', '-')}", f"--{name}"]
         parser.add_argument(*dict.fromkeys(flags), dest=name, nargs=nargs)

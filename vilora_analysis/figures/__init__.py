@@ -3,9 +3,16 @@
 Every function returns the Figure; :func:`save` writes it as PNG and PDF.
 """
 
+from vilora_analysis.figures.bridge import score_bridge
+from vilora_analysis.figures.claims import claims_forest
 from vilora_analysis.figures.correlation import score_correlation
+from vilora_analysis.figures.decomposition import snr_decomposition
+from vilora_analysis.figures.equilibrium import hessian_equilibrium
+from vilora_analysis.figures.example_fisher import example_fisher_scatter
 from vilora_analysis.figures.health import posterior_health
 from vilora_analysis.figures.oracle import oracle_scores
+from vilora_analysis.figures.penalty import penalty_rank
+from vilora_analysis.figures.planted import planted_heatmap, planted_recall
 from vilora_analysis.figures.ranks import rank_heatmap
 from vilora_analysis.figures.shadow import shadow_churn, shadow_overlap
 from vilora_analysis.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save
@@ -14,12 +21,20 @@ from vilora_analysis.figures.theory import theory_scatter
 __all__ = [
     "DOUBLE_COLUMN",
     "SINGLE_COLUMN",
+    "claims_forest",
+    "example_fisher_scatter",
+    "hessian_equilibrium",
     "oracle_scores",
+    "penalty_rank",
+    "planted_heatmap",
+    "planted_recall",
     "posterior_health",
     "rank_heatmap",
     "save",
+    "score_bridge",
     "score_correlation",
     "shadow_churn",
     "shadow_overlap",
+    "snr_decomposition",
     "theory_scatter",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,21 @@ from vilora_analysis.figures.style import DOUBLE_COLUMN, StyledFigure, add_capti
 
 __all__ = ["oracle_scores"]
 
+_OWN = {
+    "oracle": ("--", "oracle: least helpful first"),
+    "oracle-absolute": ("-.", "oracle: least change first"),
+    "oracle-moved": (":", "oracle: least moved first"),
+}
 _MARKERS = "osD^vP*Xh<>p"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Told apart by the colour-blind (Okabe and Ito 2008); the markers tell them apart in grey."""
+
+
+_TITLES = {
+    "signed": "rank correlation with the\nchange of the loss without each",
+    "absolute": "rank correlation with the\nmagnitude of that change",
+    "moved": "rank correlation with the mean\nmagnitude of change by example",
+}
 
 
 def oracle_scores(
@@ -25,7 +37,9 @@ def oracle_scores(
     regret: pd.DataFrame,
     labels: Mapping[str, str],
     *,
-    ceiling: float | None = None,
+    ceilings: Mapping[str, float] | None = None,
+    targets: Sequence[str] = ("signed", "moved"),
+    shown: Sequence[str] | None = None,
     caption: str = "",
     width: float = DOUBLE_COLUMN,
 ) -> Figure:
@@ -39,8 +53,12 @@ def oracle_scores(
         As :func:`vilora_analysis.analysis.oracle_regret` gives it.
     labels
         Label by score.
-    ceiling
-        Correlation that a perfect score would reach on these examples.
+    ceilings
+        By target the correlation that a perfect score would reach on these examples.
+    targets
+        What the oracle is asked, a panel each.
+    shown
+        Scores whose losses are drawn; by default the first dozen of those that agree best.
     caption
         A line to stand below.
     width
@@ -49,7 +67,8 @@ def oracle_scores(
     Returns
     -------
     Figure
-        Two panels: (a) a point and an interval a score, the best on top; (b) loss by the number of
+        First the targets' panels: a point and an interval a score, the best at the last target on
+        top, a colour and marker for those whose losses are shown. Then the loss by the number of
         removed triplets, a line a score, random sets as a band.
 
     Raises
@@ -57,43 +76,46 @@ def oracle_scores(
     ConfigError
         If there is nothing to draw.
     """
-    ranks = agreement[agreement["measure"] == "spearman"].sort_values("value")
-    if ranks.empty:
+    ranks = agreement[agreement["measure"] == "spearman"]
+    last = ranks[ranks["target"] == targets[-1]].sort_values("value", na_position="first")
+    if last.empty:
         raise ConfigError("there are no scores to draw; the run has recorded none")
+    names = last["score"].tolist()
+    lines = names[::-1][: len(_MARKERS)] if shown is None else list(shown)
     look: dict[str, dict[str, Any]] = {
         name: {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
-        for i, name in enumerate(ranks["score"][::-1])
+        for i, name in enumerate(lines)
     }
     with styled():
-        figure = StyledFigure(figsize=(width, 0.42 * width))
-        left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
-        _agreement(left, ranks, labels, look, ceiling)
+        height = max(0.42 * width, 0.13 * len(names) + 0.8)
+        figure = StyledFigure(figsize=(width, height))
+        ratios = (*([1] * len(targets)), 1.25)
+        *panels, right = figure.subplots(1, len(ratios), width_ratios=ratios)
+        for letter, axes, target in zip("abcdef", panels, targets, strict=False):
+            rows = ranks[ranks["target"] == target].set_index("score").loc[names]
+            _agreement(axes, rows, look, (ceilings or {}).get(target))
+            axes.set_xlabel(_TITLES[target])
+            axes.set_title(f"({letter})", loc="left")
+        panels[0].set_yticks(range(len(names)), [labels.get(name, name) for name in names])
         _losses(right, regret, labels, look)
+        right.set_title(f"({'abcdef'[len(targets)]})", loc="left")
         add_caption(figure, caption)
     return figure
 
 
 def _agreement(
-    axes: Axes,
-    ranks: pd.DataFrame,
-    labels: Mapping[str, str],
-    look: Mapping[str, dict[str, Any]],
-    ceiling: float | None,
+    axes: Axes, ranks: pd.DataFrame, look: Mapping[str, dict[str, Any]], ceiling: float | None
 ) -> None:
     axes.axvline(0, color="0.6", linewidth=0.6)
-    for height, (name, value, low, high) in enumerate(
-        zip(ranks["score"], ranks["value"], ranks["low"], ranks["high"], strict=True)
-    ):
-        axes.plot([low, high], [height, height], color=look[name]["color"], linewidth=1.2)
-        axes.plot([value], [height], markersize=4, **look[name])
+    for height, (name, row) in enumerate(ranks.iterrows()):
+        style = look.get(str(name), {"color": "0.45", "marker": "."})
+        axes.plot([row["low"], row["high"]], [height] * 2, color=style["color"], linewidth=1.2)
+        axes.plot([row["value"]], [height], markersize=4, **style)
     if ceiling is not None and np.isfinite(ceiling):
         axes.axvline(ceiling, color="0.3", linewidth=0.8, linestyle="--")
         axes.text(ceiling, len(ranks) - 0.4, "ceiling", fontsize=5.5, ha="right", va="bottom")
-    names = [labels.get(name, name) for name in ranks["score"]]
-    axes.set_yticks(range(len(ranks)), names)
+    axes.set_yticks(range(len(ranks)), [""] * len(ranks))
     axes.set_ylim(-0.6, len(ranks) - 0.2)
-    axes.set_xlabel("Spearman correlation with the loss without each")
-    axes.set_title("(a)", loc="left")
 
 
 def _losses(
@@ -112,8 +134,10 @@ def _losses(
         linewidth=0,
         label="random (±1 s.d.)",
     )
-    own = regret[regret["order"] == "oracle"].sort_values("removed")
-    axes.plot(own["removed"], own["loss"], color="0.3", linestyle="--", label="oracle's order")
+    for order, (line, said) in _OWN.items():
+        own = regret[regret["order"] == order].sort_values("removed")
+        if len(own):
+            axes.plot(own["removed"], own["loss"], color="0.3", linestyle=line, label=said)
     for name, style in look.items():
         rows = regret[regret["order"] == name].sort_values("removed")
         axes.plot(
@@ -127,4 +151,3 @@ def _losses(
     axes.set_xlabel("triplets removed together")
     axes.set_ylabel("held-out loss")
     axes.legend(fontsize=5, frameon=False, loc="upper left")
-    axes.set_title("(b)", loc="left")

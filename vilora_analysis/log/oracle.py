@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,18 @@ import pyarrow.parquet as pq
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_bytes, replace_file
 
-__all__ = ["OracleFiles"]
+__all__ = ["TARGETS", "OracleFiles"]
+
+TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "signed": lambda change: change.mean(axis=-1),
+    "absolute": lambda change: np.abs(change.mean(axis=-1)),
+    "moved": lambda change: np.abs(change).mean(axis=-1),
+}
+"""From the changes of the loss, examples along the last axis, to one number a triplet:
+
+- ``signed``: the mean change; a triplet whose removal helps stands lowest;
+- ``absolute``: its magnitude; a triplet without which the loss is the same stands lowest;
+- ``moved``: the mean magnitude by example; a triplet that changes no prediction stands lowest."""
 
 _FIELDS = {
     "example": (pa.int32(), "row of the held-out split", ""),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vilora_analysis.errors import ConfigError, LogError, require
 from vilora_analysis.log import Run
-from vilora_analysis.log.oracle import OracleFiles
+from vilora_analysis.log.oracle import TARGETS, OracleFiles
 from vilora_analysis.probes.effects import Batch, Effects, ablate_each, ablate_sets, batches_of
 from vilora_analysis.probes.recovery import recover
-from vilora_analysis.training import processes
+from vilora_analysis.probes.subject import config_of, load_adapted
 from vilora_analysis.training.config import RunConfig
 from vilora_analysis.training.data import batches, load_task
-from vilora_analysis.training.models import load_pretrained
 from vilora_analysis.training.progress import progress_bar
 from vilora_analysis.training.tasks import Task
 from vilora_analysis.triplets import TripletLayout
@@ -105,7 +102,7 @@ def ask_oracle(
     ConfigError
         If its model or data cannot be loaded.
     """
-    config = _config_of(run, data_dir)
+    config = config_of(run, data_dir)
     task, splits = load_task(config)
     split = next(iter(splits.validation))
     subject = _load(run, config, task, splits.validation[split], splits.train, question)
@@ -132,22 +129,6 @@ def ask_oracle(
     return files
 
 
-def _config_of(run: Run, data_dir: Path | None) -> RunConfig:
-    known = {item.name for item in fields(RunConfig)}
-    config = run.manifest.config
-    unknown = [name for name in ("task", "model", "method") if name not in config]
-    if unknown:
-        raise LogError(
-            f"{run.path} was not made by vilora train: its configuration has no "
-            f"{', '.join(unknown)}; in a script of your own, use probes.effects.ablate_each"
-        )
-    settings = {name: value for name, value in config.items() if name in known}
-    settings["text_columns"] = tuple(settings.get("text_columns", ()))
-    if settings["text_columns"]:
-        raise ConfigError(f"{run.path} was trained on files of one's own, which it does not name")
-    return RunConfig(**{**settings, "data_dir": data_dir})
-
-
 def _load(
     run: Run,
     config: RunConfig,
@@ -156,23 +137,15 @@ def _load(
     train: pd.DataFrame,
     question: Question,
 ) -> Subject:
-    folder = run.path / "adapter"
-    if run.manifest.status != "finished":
-        raise LogError(f"{run.path} is not finished; resume it first, with --resume")
-    if not (folder / "adapter_config.json").exists():
-        raise LogError(f"{run.path} has no adapter to ask about")
-    encoder = load_pretrained(config.model, task, config.max_length)
-    encoder.model = _with_adapter(encoder.model, folder)
-    encoder.model.to(processes.device()).eval()
-    layout = TripletLayout.from_model(encoder.model)
-    size, numbers = question.batch_size, _numbers_in_log(encoder.model, layout)
+    adapted, size = load_adapted(run, config, task), question.batch_size
+    encoder = adapted.encoder
     rows = np.random.default_rng(question.seed).permutation(len(held_out))[: question.examples]
     asked = tuple(batches_of(encoder, task, held_out, rows.tolist(), size))
     steps = itertools.islice(batches(len(train), size, seed=question.seed), question.recovery_steps)
     training = tuple(
         batch for step in steps for batch in batches_of(encoder, task, train, step.tolist(), size)
     )
-    return Subject(encoder.model, layout, numbers, asked, training)
+    return Subject(adapted.model, adapted.layout, adapted.ks, asked, training)
 
 
 def _fingerprint(subject: Subject) -> str:
@@ -182,22 +155,6 @@ def _fingerprint(subject: Subject) -> str:
         for tensor in (batch.inputs["input_ids"], batch.labels):
             digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _with_adapter(model: Any, folder: Path) -> Any:
-    peft = require("peft", extra="train")
-    with warnings.catch_warnings():
-        # PEFT reads an AdaLoRA pattern as one of LoRA's and finds no module of that name
-        warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match")
-        warnings.simplefilter("ignore", FutureWarning)
-        return peft.PeftModel.from_pretrained(model, folder, is_trainable=True)
-
-
-def _numbers_in_log(model: Any, layout: TripletLayout) -> tuple[int, ...]:
-    """PEFT numbers what it kept from 0; the log counts what was pruned as well."""
-    pattern = next(iter(model.peft_config.values())).rank_pattern
-    rows = layout.pattern_rows(pattern) if pattern else [[True] * m.rank for m in layout.modules]
-    return tuple(k for row in rows for k, alive in enumerate(row) if alive)
 
 
 def _columns(subject: Subject, effects: Effects) -> dict[str, Any]:
@@ -245,13 +202,26 @@ def _recovered(subject: Subject, gone: np.ndarray) -> tuple[float, float]:
 
 def _orders(run: Run, subject: Subject, files: OracleFiles) -> dict[str, np.ndarray]:
     """By score: triplets of the layout from the least important on."""
-    losses = files.losses()
     modules = [m.name for m in subject.layout.modules for _ in range(m.rank)]
     keys = list(zip(modules, subject.ks, strict=True))
-    means = losses.dropna(subset="module").groupby(["module", "k"], observed=True)["loss"].mean()
-    orders = {"oracle": np.argsort(means.loc[keys].to_numpy(), kind="stable")}
+    changes = _changes(files.losses(), keys)
+    orders = {
+        "oracle" if target == "signed" else f"oracle-{target}": np.argsort(
+            reduce(changes), kind="stable"
+        )
+        for target, reduce in TARGETS.items()
+    }
     columns = [f"score.{name}" for name in run.score_names]
     last = run.triplets(["module", "k", *columns], steps=-1).set_index(["module", "k"]).loc[keys]
     for name, column in zip(run.score_names, columns, strict=True):
         orders[name] = np.argsort(last[column].to_numpy(), kind="stable")
     return orders
+
+
+def _changes(losses: pd.DataFrame, keys: list[tuple[str, int]]) -> np.ndarray:
+    """Loss without each triplet minus that with all, shape (triplets, examples)."""
+    base = losses[losses["module"].isna()].set_index("example")["loss"].sort_index()
+    single = losses.dropna(subset="module").astype({"module": str})
+    wide = single.pivot_table("loss", ["module", "k"], "example")
+    changes: np.ndarray = wide.loc[keys, base.index].to_numpy() - base.to_numpy()
+    return changes

@@ -15,7 +15,7 @@ from vilora_analysis.posterior import Snapshot
 from vilora_analysis.scores.evaluate import score_triplets
 from vilora_analysis.triplets import AdaptedModule, Factor, TripletLayout
 
-__all__ = ["rescore", "snapshots", "verify_scores"]
+__all__ = ["rescore", "rescoring_verdict", "snapshots", "verify_scores"]
 
 _KEYS = ("step", "module", "layer", "matrix", "k", "factor")
 
@@ -105,6 +105,30 @@ def verify_scores(run: Run, steps: Sequence[int] | None = None) -> pd.DataFrame:
             rows.append((snapshot.step, name, *_difference(run, before, now)))
     columns = ["step", "score", "triplets", "differ", "largest", "module", "k"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def rescoring_verdict(frame: pd.DataFrame) -> str:
+    """Say whether a log agrees with itself, and if not, where it does not.
+
+    Parameters
+    ----------
+    frame
+        As :func:`verify_scores` gives it.
+    """
+    scores, steps = frame["score"].nunique(), frame["step"].nunique()
+    wrong = frame[frame["differ"] > 0]
+    if wrong.empty:
+        return (
+            f"All {scores} recorded scores are those of the recorded elements, to the last bit, at "
+            f"{steps} steps ({frame['triplets'].sum()} values)."
+        )
+    worst = wrong.iloc[int(wrong["largest"].to_numpy().argmax())]
+    return (
+        f"The log disagrees with its own elements in {len(wrong)} of {len(frame)} scores and "
+        f"steps; most in {worst['score']} at step {worst['step']}, {worst['module']}[{worst['k']}] "
+        f"(relative difference {worst['largest']:.2g}): one of the two was altered, or the score's "
+        "formula has changed since."
+    )
 
 
 def _difference(

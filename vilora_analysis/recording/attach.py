@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from torch import distributed
 
 from vilora_analysis import scores as registry
-from vilora_analysis.allocation import BudgetSchedule, Rule, ScoreAllocator
-from vilora_analysis.errors import ConfigError, LayoutError
+from vilora_analysis.allocation import Metric, Rule
+from vilora_analysis.errors import ConfigError
 from vilora_analysis.posterior import has_posterior
+from vilora_analysis.recording.allocating import AllocationKind, Asked
 from vilora_analysis.recording.choice import (
     recorded_inputs,
     recorded_scores,
@@ -36,6 +37,9 @@ def instrument(
     out: str | Path | None = None,
     *,
     criterion: str | None = None,
+    allocation: AllocationKind = "budget",
+    l1_penalty: float = 0.0,
+    l1_metric: Metric = "optimizer",
     scores: str | Sequence[str] | None = None,
     every: int = 1,
     elements_every: int = 0,
@@ -62,10 +66,17 @@ def instrument(
     criterion
         Score to prune by, in the place of PEFT's allocator and on the schedule of the model's
         ``AdaLoraConfig``; None only observes. Named as in ``scores``.
+    allocation
+        ``"budget"`` prunes to a budget by the criterion; ``"l1"`` shrinks the singular values by a
+        proximal step of an L1 penalty, from the ``AdaLoraConfig``'s ``tinit`` on, and keeps what is
+        not 0: see :class:`vilora_analysis.allocation.ProximalAllocator`. Scores are observed then.
+    l1_penalty, l1_metric
+        Weight of the L1 norm beside the loss, and what its steps are measured in.
     scores
         Scores to record: None for the paper's, your own and the criterion, as far as this optimizer
-        can feed them; ``"all"`` for every registered one; or their names, each with an aggregation
-        if it is not the published one (``"snr@sum"``, see :mod:`vilora_analysis.aggregation`).
+        can feed them; else names of scores or of families (``"default"``, ``"all"``,
+        ``"bridge"``), each score with an aggregation if it is not the published one
+        (``"snr@sum"``, see :mod:`vilora_analysis.aggregation`).
     every
         Steps between two recorded ones.
     elements_every
@@ -100,7 +111,8 @@ def instrument(
     ScoreError
         If a score is unknown or needs a posterior, or a factor, that is not there.
     ConfigError
-        If the schedule leaves no step to allocate in, or ``resume`` is not such a state.
+        If the schedule leaves no step to allocate in, ``allocation`` and ``criterion`` contradict
+        each other, or ``resume`` is not such a state.
     LogError
         If the run directory cannot be written.
 
@@ -112,8 +124,9 @@ def instrument(
         raise ConfigError(
             f"every {every} must be a whole number, at least 1, elements_every {elements_every} 0"
         )
-    if metrics_only and criterion is not None:
-        raise ConfigError(f"metrics_only records no triplets to prune by {criterion!r}")
+    asked = Asked(criterion, allocation, l1_penalty, l1_metric, rule)
+    if metrics_only and not asked.observes:
+        raise ConfigError(f"metrics_only records no triplets to prune by {criterion or 'l1'!r}")
     model, inner = _unwrap(model), unwrap_optimizer(optimizer)
     layout = None if metrics_only else TripletLayout.from_model(model)
     adalora = _adalora_model(model)
@@ -129,11 +142,7 @@ def instrument(
     in_use = [*recorded.scores, *([criterion] if criterion else [])]
     refuse_what_cannot_be_had(inner, factors, in_use)
     binding = Binding.create(layout, model, inner) if layout is not None else None
-    allocator = None
-    if criterion is not None and binding is not None:
-        _refuse_second(adalora)
-        schedule = _schedule(criterion, binding.layout, peft_config)
-        allocator = ScoreAllocator(binding, criterion, schedule, rule=rule)
+    allocator = asked.allocator(binding, adalora, peft_config) if binding is not None else None
     smoothing = Smoothing.for_inputs(
         {*recorded.inputs, *registry.requirements(in_use)},
         beta1=getattr(peft_config, "beta1", 0.85),
@@ -183,14 +192,6 @@ def is_main() -> bool:
     )
 
 
-def _refuse_second(adalora: Any) -> None:
-    if isinstance(getattr(adalora, "rankallocator", None), ScoreAllocator):
-        raise LayoutError(
-            "the model is allocated already, by another instrument() or VILoRACallback with a "
-            "criterion; close that one, or give this one criterion=None to observe"
-        )
-
-
 def _adalora_model(model: Any) -> Any:
     """PEFT's ``AdaLoraModel`` inside a model."""
     while model is not None:
@@ -203,19 +204,3 @@ def _adalora_model(model: Any) -> Any:
 
 def _peft_config(adalora: Any) -> Any:
     return None if adalora is None else adalora.peft_config[adalora.trainable_adapter_name]
-
-
-def _schedule(criterion: str, layout: TripletLayout, peft_config: Any) -> BudgetSchedule:
-    if peft_config is None:
-        raise LayoutError(
-            f"criterion {criterion!r} prunes an AdaLoRA adapter, and the model has none; adapt it "
-            "with peft.AdaLoraConfig, or leave the criterion out to observe"
-        )
-    return BudgetSchedule(
-        init_budget=layout.n_triplets,
-        target_budget=peft_config.target_r * len(layout.modules),
-        tinit=peft_config.tinit,
-        tfinal=peft_config.tfinal,
-        total_steps=peft_config.total_step,
-        allocate_every=peft_config.deltaT,
-    )

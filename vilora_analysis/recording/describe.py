@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import platform
 import uuid
@@ -19,7 +18,7 @@ from vilora_analysis.log.schema import elements_schema, triplets_schema
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from vilora_analysis.allocation import ScoreAllocator
+    from vilora_analysis.allocation import Allocator
     from vilora_analysis.recording.triplet_steps import Recorded
     from vilora_analysis.scores import Smoothing
     from vilora_analysis.triplets import TripletLayout
@@ -33,7 +32,7 @@ def describe_run(
     optimizer: Optimizer,
     layout: TripletLayout | None,
     recorded: Recorded,
-    allocator: ScoreAllocator | None,
+    allocator: Allocator | None,
     smoothing: Smoothing,
     config: Mapping[str, Any],
 ) -> Manifest:
@@ -54,8 +53,10 @@ def describe_run(
             "beta1": smoothing.beta1,
             "beta2": smoothing.beta2,
             "fisher_beta": smoothing.fisher_beta,
-            "schedule": dataclasses.asdict(allocator.schedule) if allocator else None,
-            "rule": allocator.rule if allocator else None,
+            "schedule": None,
+            "rule": None,
+            "l1": None,
+            **(allocator.describe() if allocator else {}),
             "elements_every": recorded.elements_every,
         },
         config=dict(config),

@@ -18,7 +18,7 @@ from vilora_analysis.posterior import has_posterior, read_gradient
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from vilora_analysis.allocation import ScoreAllocator
+    from vilora_analysis.allocation import Allocator
     from vilora_analysis.log import LogWriter
     from vilora_analysis.log.manifest import Status
     from vilora_analysis.recording.triplet_steps import TripletSteps
@@ -56,7 +56,7 @@ class Recording:
         )
 
     @property
-    def allocator(self) -> ScoreAllocator | None:
+    def allocator(self) -> Allocator | None:
         """What prunes, if anything does."""
         return self._triplets.allocator if self._triplets is not None else None
 
@@ -201,7 +201,8 @@ class Recording:
             self._writer.flush()
 
     def _warn_if_unfinished(self) -> None:
-        final = self.allocator.schedule.final_step if self.allocator else 0
+        schedule = self.allocator.schedule if self.allocator else None
+        final = schedule.final_step if schedule else 0
         if self.step < final:
             warnings.warn(
                 f"the run ended after step {self.step}, before the last allocation at step "

@@ -22,7 +22,7 @@ from vilora_analysis.posterior import (
 from vilora_analysis.recording.columns import element_rows, triplet_values
 
 if TYPE_CHECKING:
-    from vilora_analysis.allocation import ScoreAllocator
+    from vilora_analysis.allocation import Allocator
     from vilora_analysis.log import LogWriter
     from vilora_analysis.scores import Smoothing
     from vilora_analysis.triplets import Binding
@@ -74,7 +74,7 @@ class TripletSteps:
         *,
         binding: Binding,
         adalora: Any,
-        allocator: ScoreAllocator | None,
+        allocator: Allocator | None,
         writer: LogWriter | None,
         smoothing: Smoothing,
         recorded: Recorded,
@@ -98,9 +98,7 @@ class TripletSteps:
         if allocator is not None:
             adalora.rankallocator = allocator
         self._needs_recorded = {*recorded.inputs, *registry.requirements(recorded.scores)}
-        # a decision needs its snapshot even where the criterion asks for nothing of it
-        decides = [allocator.criterion] if allocator is not None else []
-        self._needs_decision = {"mu", *registry.requirements(decides)}
+        self._needs_decision = allocator.needs if allocator is not None else frozenset()
 
     @property
     def kept(self) -> np.ndarray:
@@ -137,7 +135,8 @@ class TripletSteps:
         snapshot = self._take_snapshot(step)
         self._gradient = self._means = None
         if self.allocator is not None:
-            self.allocator.stage(snapshot if self._decides(step) else None, driven=self._drive)
+            due = snapshot if self._decides(step) else None
+            self.allocator.stage(due, step=step, driven=self._drive)
         if self._drive and self.allocator is not None:
             with self.allocator.driving():
                 self._adalora.update_and_allocate(step)
@@ -190,9 +189,7 @@ class TripletSteps:
 
     def _decides(self, step: int) -> bool:
         # a loop that calls the allocator itself counts its steps as it likes, so be ready each time
-        return self.allocator is not None and (
-            not self._drive or self.allocator.schedule.decides(step)
-        )
+        return self.allocator is not None and (not self._drive or self.allocator.decides(step))
 
     def _is_due(self, step: int, every: int) -> bool:
         return self._writer is not None and every > 0 and step % every == 0
@@ -207,15 +204,10 @@ class TripletSteps:
         if not needs:
             return None
         snapshot = take_snapshot(self._binding, step, needs=needs, gradient=self._gradient)
-        if self._smoothing.needs and not self._frozen(step):
+        frozen = self.allocator is not None and self.allocator.freezes(step)
+        if self._smoothing.needs and not frozen:
             self._smoothing = self._smoothing.update(snapshot.inputs["mu"], snapshot.inputs["grad"])
         return replace(snapshot, inputs={**snapshot.inputs, **self._smoothing.values})
-
-    def _frozen(self, step: int) -> bool:
-        """PEFT takes its last decision from the sensitivities of the step before it."""
-        if self.allocator is None or self.allocator.rule == "exact":
-            return False
-        return step >= self.allocator.schedule.final_step
 
     def _write_event(self, step: int) -> None:
         decision = self.allocator.last if self.allocator is not None else None

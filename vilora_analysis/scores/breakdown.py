@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from vilora_analysis.scores.registry import score
-from vilora_analysis.triplets import Factor, published_sum
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from vilora_analysis.triplets import Factor
 
 __all__ = ["snr_abs_float32"]
 
@@ -33,6 +34,8 @@ def snr_abs_float32(
     and NaN, which counts as 0 and so as least important, where it is negative. Infinite totals
     become the largest single-precision number: they tie, as infinities would.
     """
+    from vilora_analysis.triplets import published_sum  # it loads torch
+
     mu, sigma = mu.float(), sigma.float()
     ratio = mu / sigma
     spread = sigma * math.sqrt(2 / math.pi) * (-0.5 * ratio.square()).exp()

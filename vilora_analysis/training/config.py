@@ -1,19 +1,16 @@
-"""Everything a run can be told, checked before anything heavy is loaded."""
+"""Everything a run can be told."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vilora_analysis import scores
 from vilora_analysis.budget import BudgetSchedule
 from vilora_analysis.errors import ConfigError, nearest
+from vilora_analysis.training.checks import check
 from vilora_analysis.training.presets import CHOOSING, preset_values
-from vilora_analysis.training.tasks import get_task
 
 __all__ = ["RunConfig", "configure"]
 
@@ -44,7 +41,8 @@ class RunConfig:
     model: str = "bundled"
     """Hub id or local path of an encoder; 'bundled' is all-MiniLM-L6-v2 from the extra 'demo'."""
     out: Path | None = None
-    """Run directory to be; by default runs/TASK-METHOD-OPTIMIZER-CRITERION-SEED."""
+    """Run directory to be; by default runs/TASK-METHOD-OPTIMIZER-CRITERION-SEED, with the penalty
+    in the criterion's place for allocation l1."""
     preset: Literal["live-posterior", "paper"] = "live-posterior"
     """Where the settings come from that are not given: 'paper' the published ones of the task,
     'live-posterior' ones whose Hessian moves within a short run."""
@@ -56,6 +54,14 @@ class RunConfig:
     """IVON keeps a posterior (mu, sigma); AdamW does not."""
     criterion: str = "snr"
     """Score to prune by (see `vilora scores`), or 'none' to observe without pruning."""
+    allocation: Literal["budget", "l1"] = "budget"
+    """budget prunes by the criterion to target_rank. l1 prunes to no budget: an L1 penalty shrinks
+    the singular values from tinit on, and those that are not 0 are kept (AdaLoRA)."""
+    l1_penalty: float = 0.0
+    """Weight of the L1 norm beside the loss, for allocation l1."""
+    l1_metric: Literal["optimizer", "euclidean"] = "optimizer"
+    """optimizer steps for the penalty as the optimizer does for the loss, so that a penalty means
+    the same under every optimizer; euclidean subtracts lr times the penalty."""
     steps: int = 600
     """Optimizer steps; given beside --preset paper, shrinks its schedule to fit."""
     batch_size: int = 32
@@ -109,89 +115,23 @@ class RunConfig:
     """Steps between two evaluations; 0 evaluates at the end only."""
     eval_samples: int = 0
     """Posterior samples whose predictions are averaged, beside those at the mean (IVON)."""
+    scores: tuple[str, ...] = ("default",)
+    """Scores to record, by name (snr@sum aggregates otherwise) or family: default, all, bridge."""
     record_every: int = 1
     """Steps between two recorded ones."""
     elements_every: int = 0
     """Steps between two full snapshots of all elements (large); 0 takes none."""
+    fisher_every: int = 0
+    """Steps between two measurements of the Fisher of single examples; 0 takes none."""
+    fisher_examples: int = 64
+    """Training examples of each such measurement, always the same."""
     checkpoint_every: int | None = None
     """Steps between two checkpoints to resume from; by default a tenth of the steps, 0 for none."""
     resume: bool = False
     """Go on from the last checkpoint in --out, if there is one; a finished run is left alone."""
 
     def __post_init__(self) -> None:
-        self._check_data()
-        if self.optimizer not in _LEARNING_RATES:
-            raise ConfigError(f"optimizer {self.optimizer!r} is neither 'ivon' nor 'adamw'")
-        if self.method not in ("adalora", "lora", "full_ft"):
-            raise ConfigError(f"method {self.method!r} is none of 'adalora', 'lora', 'full_ft'")
-        self._check_numbers()
-        self._check_criterion()
-        if self.method == "adalora":
-            self.schedule(matrices=1)
-
-    def _check_data(self) -> None:
-        if self.train_file is None:
-            get_task(self.task)
-            if self.validation_file or self.text_columns:
-                raise ConfigError("validation_file and text_columns go with train_file; give it")
-        elif not (self.validation_file and 1 <= len(self.text_columns) <= 2):
-            raise ConfigError(
-                "train_file needs validation_file, and text_columns with one or two column names"
-            )
-        if self.task == "acceptability" and self.data_dir is not None:
-            raise ConfigError("task acceptability is generated; leave --data-dir out")
-
-    def _check_numbers(self) -> None:
-        counts = ("steps", "batch_size", "init_rank", "max_length", "record_every", "scale")
-        positive = (*counts, "alpha", "allocate_every", "hess_init", "clip_radius")
-        self._require(positive, lambda value: value > 0, "must be greater than 0")
-        optional = ("lr", "first_lr")
-        self._require(optional, lambda value: value is None or value > 0, "must be above 0")
-        natural = ("ess", "weight_decay", "orth_reg_weight", "eval_every", "elements_every", "seed")
-        counted = ("checkpoint_every", "warmup_steps", "first_steps", "eval_samples", "target_rank")
-        self._require(
-            (*natural, *counted), lambda value: value is None or value >= 0, "must not be negative"
-        )
-        self._require(("beta1", "beta2"), lambda value: 0 <= value < 1, "lies in [0, 1)")
-        finite = ("ess", "weight_decay", "hess_init", "alpha", "orth_reg_weight", "scale")
-        self._require(
-            (*optional, *finite), lambda value: value is None or value < math.inf, "must be finite"
-        )
-        self._require(("seed",), lambda value: value < 2**32, "must be below 2^32")
-        if self.lr_schedule == "two_level" and not (
-            self.first_lr and self.warmup <= self.first_steps < self.steps
-        ):
-            raise ConfigError(
-                f"lr_schedule two_level needs first_lr, and warmup_steps {self.warmup} <= "
-                f"first_steps {self.first_steps} < steps {self.steps}"
-            )
-        if self.warmup > self.steps:
-            raise ConfigError(f"warmup_steps {self.warmup} exceed the {self.steps} steps")
-
-    def _require(self, names: Iterable[str], holds: Callable[[Any], bool], rule: str) -> None:
-        for name in names:
-            if not holds(getattr(self, name)):
-                raise ConfigError(f"{name} = {getattr(self, name)}: {rule}")
-
-    def _check_criterion(self) -> None:
-        if self.eval_samples and self.optimizer != "ivon":
-            raise ConfigError(f"eval_samples need a posterior; {self.optimizer} keeps none")
-        if self.method == "lora" and not self.target_rank:
-            raise ConfigError("target_rank = 0: LoRA needs a rank of at least 1")
-        if self.criterion == "none":
-            return
-        if self.method != "adalora":
-            raise ConfigError(
-                f"method {self.method} has no singular values to prune; criterion must be 'none', "
-                f"got {self.criterion!r}"
-            )
-        score = scores.get(self.criterion)
-        if score.needs_posterior and self.optimizer != "ivon":
-            free = [name for name in scores.names() if not scores.get(name).needs_posterior]
-            raise ConfigError(
-                f"criterion {score.name!r} needs a posterior, which {self.optimizer} does not "
-                f"keep; use --optimizer ivon, or one of: {', '.join(free)}"
-            )
+        check(self)
 
     def schedule(self, matrices: int) -> BudgetSchedule:
         """Budget of a model with so many adapted matrices.
@@ -232,7 +172,8 @@ class RunConfig:
     @property
     def directory(self) -> Path:
         """Run directory, the default name filled in."""
-        parts = (self.task, self.method, self.optimizer, self.criterion, self.seed)
+        pruned = self.criterion if self.allocation == "budget" else f"l1={self.l1_penalty:g}"
+        parts = (self.task, self.method, self.optimizer, pruned, self.seed)
         return Path("runs") / "-".join(map(str, parts)) if self.out is None else self.out
 
     def as_dict(self) -> dict[str, Any]:
@@ -247,9 +188,9 @@ def configure(**chosen: Any) -> RunConfig:
     Parameters
     ----------
     **chosen
-        Fields of :class:`RunConfig`. ``preset``, ``task``, ``method``, ``optimizer``, ``criterion``
-        and ``target_rank`` choose the preset's values; ``scale``, or else ``steps``, shrinks its
-        schedule.
+        Fields of :class:`RunConfig`. ``preset``, ``task``, ``method``, ``optimizer``,
+        ``criterion``, ``allocation`` and ``target_rank`` choose the preset's values; ``scale``, or
+        else ``steps``, shrinks its schedule.
 
     Raises
     ------

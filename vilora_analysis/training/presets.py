@@ -18,6 +18,7 @@ CHOOSING: tuple[str, ...] = (
     "method",
     "optimizer",
     "criterion",
+    "allocation",
     "target_rank",
     "scale",
     "steps",
@@ -49,6 +50,7 @@ def preset_values(
     method: str = "adalora",
     optimizer: str | None = None,
     criterion: str | None = None,
+    allocation: str = "budget",
     target_rank: int = 4,
     scale: float | None = None,
     steps: int | None = None,
@@ -64,6 +66,8 @@ def preset_values(
     method, optimizer, criterion
         The system. By default AdaLoRA is trained by IVON, the others by AdamW; AdaLoRA is pruned by
         snr under IVON, by sensitivity under AdamW.
+    allocation
+        Without a budget, no score prunes by default.
     scale
         Factor on the schedule; by default what makes it as long as ``steps``.
     steps
@@ -80,7 +84,7 @@ def preset_values(
     optimizer = optimizer or ("ivon" if method == "adalora" else "adamw")
     if criterion is None:
         pruned = "snr" if optimizer == "ivon" else "sensitivity"
-        criterion = pruned if method == "adalora" else "none"
+        criterion = pruned if method == "adalora" and allocation == "budget" else "none"
     if preset == "paper":
         values = _published(task, method, optimizer, criterion, target_rank)
     else:

@@ -15,6 +15,7 @@ from vilora_analysis.training import processes
 from vilora_analysis.training.best import Best
 from vilora_analysis.training.data import Splits, batches, load_task
 from vilora_analysis.training.evaluation import evaluate
+from vilora_analysis.training.fisher import record_fisher
 from vilora_analysis.training.models import Encoder, adapt, load_pretrained
 from vilora_analysis.training.optimizers import build_optimizer, build_schedule
 from vilora_analysis.training.progress import progress_bar
@@ -90,6 +91,10 @@ def _train(config: RunConfig, found: Resumed, *, progress: bool) -> None:
         optimizer,
         config.directory,
         criterion=None if config.criterion == "none" else config.criterion,
+        allocation=config.allocation,
+        l1_penalty=config.l1_penalty,
+        l1_metric=config.l1_metric,
+        scores=config.scores,
         every=config.record_every,
         elements_every=config.elements_every,
         config=config.as_dict(),
@@ -148,14 +153,21 @@ def _batch(parts: Parts, rows: Any) -> dict[str, Any]:
 
 
 def _between(parts: Parts, recording: Recording) -> None:
-    """Evaluate and save between two steps, where it is due."""
+    """Evaluate, measure and save between two steps, where it is due."""
     config, step = parts.config, recording.step
     if config.eval_every and step % config.eval_every == 0:
         _evaluate(parts, recording)
+    _take_fisher(parts, recording)
     if config.checkpoints and step % config.checkpoints == 0 and processes.is_main():
         save_state(
             config, parts.encoder.model, parts.optimizer, parts.schedule, parts.best, recording
         )
+
+
+def _take_fisher(parts: Parts, recording: Recording) -> None:
+    config, step = parts.config, recording.step
+    if config.fisher_every and step % config.fisher_every == 0 and processes.is_main():
+        record_fisher(config, parts.encoder, parts.task, parts.splits.train, step)
 
 
 def _evaluate(parts: Parts, recording: Recording) -> dict[str, float]:
@@ -190,12 +202,13 @@ def _pruned_posterior(parts: Parts, recording: Recording) -> Posterior:
 
 def _finish(parts: Parts, recording: Recording) -> None:
     """Evaluate, report, and save the adapters before the run counts as finished."""
+    _take_fisher(parts, recording)
     results = _evaluate(parts, recording)
     recording.results.update(results)
     if parts.config.eval_every:
         recording.results.update(parts.best.results())
-    if kept := recording.n_kept:
-        recording.results["budget_kept"] = kept
+    if recording.n_kept or recording.allocator is not None:
+        recording.results["budget_kept"] = recording.n_kept
     recording.detach()
     if processes.is_main():
         model, directory = parts.encoder.model, parts.config.directory

@@ -17,7 +17,7 @@ from vilora_analysis.analysis.shadow.sets import (
     unpruned_step,
 )
 from vilora_analysis.analysis.shadow.stability import stability
-from vilora_analysis.analysis.shadow.verdict import shadow_verdict
+from vilora_analysis.analysis.shadow.verdict import shadow_verdict, stability_verdict
 
 __all__ = [
     "ACTUAL",
@@ -31,5 +31,6 @@ __all__ = [
     "settling",
     "shadow_verdict",
     "stability",
+    "stability_verdict",
     "unpruned_step",
 ]

@@ -7,7 +7,7 @@ import pandas as pd
 from vilora_analysis.analysis.shadow.sets import ACTUAL
 from vilora_analysis.errors import ConfigError
 
-__all__ = ["shadow_verdict"]
+__all__ = ["shadow_verdict", "stability_verdict"]
 
 _LEVEL = 0.05
 _NAMED = 3
@@ -46,6 +46,27 @@ def shadow_verdict(frame: pd.DataFrame) -> str:
     spoken = steps if len(steps) == 2 else steps[-1:]
     said = "; ".join(_clause(frame[frame["step"] == step]) for step in spoken)
     return f"{said[0].upper()}{said[1:]}."
+
+
+def stability_verdict(frame: pd.DataFrame) -> str:
+    """Say which score gives its rank to the same modules whatever the seed, and which does not.
+
+    Parameters
+    ----------
+    frame
+        As :func:`vilora_analysis.analysis.stability` gives it; ``ranks`` is what is spoken of,
+        since which triplet of a module is the first means nothing from one seed to another.
+    """
+    ranks = frame[(frame["measure"] == "ranks") & (frame["score"] != ACTUAL)]
+    ranks = ranks.dropna(subset="corrected").sort_values("corrected", ascending=False)
+    if ranks.empty:
+        return "nothing was pruned, so no seed could differ from another."
+    first, last = ranks.iloc[0], ranks.iloc[-1]
+    return (
+        f"over {first['runs']} seeds {first['score']} gives its rank to the same modules most "
+        f"({first['value']:.2f} shared, {first['corrected']:.2f} of the way from chance to "
+        f"identity), {last['score']} least ({last['value']:.2f}, {last['corrected']:.2f})."
+    )
 
 
 def _clause(frame: pd.DataFrame) -> str:

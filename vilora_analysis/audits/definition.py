@@ -1,0 +1,71 @@
+"""What an audit is: a question that some runs can answer, and its answer in three forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from vilora_analysis.log import Run
+
+__all__ = ["Answer", "Audit", "JointAudit"]
+
+Draw = Callable[[], "Figure"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out.
+
+    Attributes
+    ----------
+    tables
+        Tidy frames by file name.
+    figures
+        By file name how to draw it.
+    verdict
+        A sentence or some, to quote; empty where there is none.
+    notes
+        What a reader may miss, and why.
+    """
+
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Mapping[str, Draw] = field(default_factory=dict)
+    verdict: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A question to one run.
+
+    Attributes
+    ----------
+    name
+        Short name; its files begin with it.
+    question
+        What is asked, in one line.
+    ask
+        Gives the answer; raises LogError where the run does not hold what it needs.
+    lacking
+        What a run lacks to be asked, in words; empty if nothing.
+    """
+
+    name: str
+    question: str
+    ask: Callable[[Run], Answer]
+    lacking: Callable[[Run], str]
+
+
+@dataclass(frozen=True)
+class JointAudit:
+    """A question to several runs together; attributes as of :class:`Audit`."""
+
+    name: str
+    question: str
+    ask: Callable[[Sequence[Run]], Answer]
+    lacking: Callable[[Sequence[Run]], str]

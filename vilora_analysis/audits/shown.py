@@ -1,0 +1,39 @@
+"""Which of many recorded scores, and of many steps, a figure has room for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vilora_analysis import scores
+from vilora_analysis.log import Run
+
+__all__ = ["of_shown", "shown", "thinned"]
+
+_ROOM, _MOST_STEPS = 14, 400
+
+
+def shown(run: Run) -> list[str]:
+    """Scores to draw: all recorded ones if there is room, else those recorded by default.
+
+    What is neither there nor known to the registry, somebody's own, stays as long as there is room.
+    """
+    names = [name for name in run.score_names if name not in scores.family("bridge")]
+    if len(names) <= _ROOM:
+        return names
+    default = [name for name in names if name in scores.family("default")]
+    own = [name for name in names if name not in scores.names() and "@" not in name]
+    criterion = [name for name in [run.manifest.criterion] if name in names]
+    return list(dict.fromkeys([*default, *criterion, *own]))[:_ROOM]
+
+
+def of_shown(run: Run, frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Rows of a frame whose columns name scores that are shown, or the set that was kept."""
+    there = {*shown(run), "kept"}
+    return frame[frame[list(columns)].isin(there).all(axis=1)]
+
+
+def thinned(run: Run) -> list[int]:
+    """Steps of a line: all, or some hundreds of a long run, evenly, with both ends."""
+    chosen = np.linspace(0, len(run.steps) - 1, min(len(run.steps), _MOST_STEPS)).round()
+    return [int(step) for step in run.steps[chosen.astype(int)]]

@@ -1,0 +1,81 @@
+"""Answers as files: tables for programs and people, figures, and a page of verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from vilora_analysis import figures
+from vilora_analysis.audits.definition import Answer
+from vilora_analysis.errors import LogError
+from vilora_analysis.log.parts import replace_file
+
+if TYPE_CHECKING:
+    from vilora_analysis.audits.execute import Result
+
+__all__ = ["write_answer", "write_page", "write_table"]
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> list[Path]:
+    """Write a frame as Parquet and CSV under a name without suffix, and give the files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = [path.with_name(f"{path.name}.{suffix}") for suffix in ("parquet", "csv")]
+    frame.to_parquet(written[0], index=False)
+    frame.to_csv(written[1], index=False, float_format="%.6g")
+    return written
+
+
+def write_answer(answer: Answer, out: Path) -> list[Path]:
+    """Write the tables, then draw and write the figures.
+
+    Raises
+    ------
+    LogError
+        If the folder cannot be written.
+    """
+    files: list[Path] = []
+    try:
+        for name, frame in answer.tables.items():
+            files += write_table(frame, out / name)
+        for name, draw in answer.figures.items():
+            files += figures.save(draw(), out / name)
+    except OSError as error:
+        raise LogError(f"cannot write to {out}: {error}") from None
+    return files
+
+
+def write_page(results: Iterable[Result], out: Path) -> list[Path]:
+    """Write what was found in words (``audit.md``), and how long each took (``times.csv``)."""
+    results = [*results]
+    frame = pd.DataFrame(
+        [(r.run, r.audit, r.seconds, len(r.files)) for r in results],
+        columns=["run", "audit", "seconds", "files"],
+    )
+    lines = ["# Audit", ""]
+    together = [r for r in results if not r.run]
+    for title, chosen in [("All runs together", together), *_by_run(results)]:
+        lines += [f"## {title}", ""]
+        for result in chosen:
+            lines += _entry(result)
+    try:
+        replace_file(out / "audit.md", "\n".join(lines) + "\n")
+        return [out / "audit.md", *write_table(frame, out / "times")]
+    except OSError as error:
+        raise LogError(f"cannot write to {out}: {error}") from None
+
+
+def _by_run(results: list[Result]) -> list[tuple[str, list[Result]]]:
+    names = dict.fromkeys(result.run for result in results if result.run)
+    return [(name, [r for r in results if r.run == name]) for name in names]
+
+
+def _entry(result: Result) -> list[str]:
+    said = [result.verdict] if result.verdict else []
+    said += [f"*{note}*" for note in result.notes]
+    pictures = [file for file in result.files if file.suffix == ".png"]
+    at = f"{result.run}/" if result.run else ""
+    said += [f"![{file.stem}]({at}{file.name})" for file in pictures]
+    return [f"### {result.audit}: {result.question}", "", *(f"{s}\n" for s in said)]
