@@ -12,12 +12,12 @@ import pytest
 
 from tests.log.synthetic import decision, manifest, modules, schema_of, write_posterior_run
 from tests.log.synthetic import write_run as write
-from vilora_analysis.analysis.decomposition import (
+from vilora_analysis.analysis.theory.decomposition import (
     decomposition,
     element_decomposition,
     has_decomposition,
 )
-from vilora_analysis.analysis.decomposition_verdict import decomposition_verdict
+from vilora_analysis.analysis.theory.decomposition_verdict import decomposition_verdict
 from vilora_analysis.errors import ConfigError, LogError
 from vilora_analysis.log import LogWriter, Run, open_run
 from vilora_analysis.log.schema import RECORDED_INPUTS, elements_schema

@@ -12,12 +12,12 @@ import pytest
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
 from tests.log.synthetic import Written, decision, modules, write_posterior_run, write_run
-from vilora_analysis.analysis.equilibrium import (
+from vilora_analysis.analysis.theory.equilibrium import (
     equilibrium,
     equilibrium_points,
     has_equilibrium,
 )
-from vilora_analysis.analysis.equilibrium_verdict import equilibrium_verdict
+from vilora_analysis.analysis.theory.equilibrium_verdict import equilibrium_verdict
 from vilora_analysis.errors import ConfigError, LogError
 from vilora_analysis.log import Run, open_run
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 
-from vilora_analysis.analysis.hessian_law import (
+from vilora_analysis.analysis.theory.hessian_law import (
     accumulated_correction,
     correction_rate,
     decay_of_h,

@@ -15,9 +15,9 @@ import torch
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
-from vilora_analysis.analysis.folded_normal import FLOOR, snr_abs
-from vilora_analysis.analysis.identities import has_identities, identities
-from vilora_analysis.analysis.identities_verdict import identities_verdict
+from vilora_analysis.analysis.theory.folded_normal import FLOOR, snr_abs
+from vilora_analysis.analysis.theory.identities import has_identities, identities
+from vilora_analysis.analysis.theory.identities_verdict import identities_verdict
 from vilora_analysis.errors import ConfigError, LogError
 from vilora_analysis.scores import published
 

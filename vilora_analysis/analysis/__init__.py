@@ -23,32 +23,12 @@ from vilora_analysis.analysis.claims import (
     claims_verdict,
 )
 from vilora_analysis.analysis.correlation import METHODS, correlations
-from vilora_analysis.analysis.decomposition import (
-    decomposition,
-    element_decomposition,
-    has_decomposition,
-)
-from vilora_analysis.analysis.decomposition_verdict import decomposition_verdict
-from vilora_analysis.analysis.equilibrium import (
-    equilibrium,
-    equilibrium_points,
-    has_equilibrium,
-)
-from vilora_analysis.analysis.equilibrium_verdict import equilibrium_verdict
-from vilora_analysis.analysis.example_fisher import example_fisher, fisher_verdict
-from vilora_analysis.analysis.example_fisher_links import FISHER_LINKS
-from vilora_analysis.analysis.example_fisher_points import (
-    example_fisher_points,
-    has_example_fisher,
-)
 from vilora_analysis.analysis.health import (
     has_health,
     health,
     health_over_time,
     health_points,
 )
-from vilora_analysis.analysis.identities import has_identities, identities
-from vilora_analysis.analysis.identities_verdict import identities_verdict
 from vilora_analysis.analysis.oracle import (
     has_oracle,
     oracle_agreement,
@@ -84,7 +64,27 @@ from vilora_analysis.analysis.shadow import (
     unpruned_step,
 )
 from vilora_analysis.analysis.steps import decision_step, posterior_factors
-from vilora_analysis.analysis.theory import LINKS, has_theory, theory, theory_points
+from vilora_analysis.analysis.theory.decomposition import (
+    decomposition,
+    element_decomposition,
+    has_decomposition,
+)
+from vilora_analysis.analysis.theory.decomposition_verdict import decomposition_verdict
+from vilora_analysis.analysis.theory.equilibrium import (
+    equilibrium,
+    equilibrium_points,
+    has_equilibrium,
+)
+from vilora_analysis.analysis.theory.equilibrium_verdict import equilibrium_verdict
+from vilora_analysis.analysis.theory.example_fisher import example_fisher, fisher_verdict
+from vilora_analysis.analysis.theory.example_fisher_links import FISHER_LINKS
+from vilora_analysis.analysis.theory.example_fisher_points import (
+    example_fisher_points,
+    has_example_fisher,
+)
+from vilora_analysis.analysis.theory.identities import has_identities, identities
+from vilora_analysis.analysis.theory.identities_verdict import identities_verdict
+from vilora_analysis.analysis.theory.links import LINKS, has_theory, theory, theory_points
 from vilora_analysis.analysis.verdict import Verdict, posterior_facts, verdict
 from vilora_analysis.log.summary import add_facts
 

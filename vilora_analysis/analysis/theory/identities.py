@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vilora_analysis.analysis.folded_normal import snr_abs
-from vilora_analysis.analysis.ivon_settings import ivon_settings, unsettled
+from vilora_analysis.analysis.theory.folded_normal import snr_abs
+from vilora_analysis.analysis.theory.ivon_settings import ivon_settings, unsettled
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 from vilora_analysis.log.reader import Steps

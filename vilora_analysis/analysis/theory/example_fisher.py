@@ -1,6 +1,6 @@
 """Does IVON's h stand for the Fisher, and what does the batch size do to squared gradients?
 
-See :mod:`vilora_analysis.analysis.example_fisher_points` for what is held against what.
+See :mod:`vilora_analysis.analysis.theory.example_fisher_points` for what is held against what.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vilora_analysis.analysis.example_fisher_points import example_fisher_points
+from vilora_analysis.analysis.theory.example_fisher_points import example_fisher_points
 from vilora_analysis.analysis.variation import spearman
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run

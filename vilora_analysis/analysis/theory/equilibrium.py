@@ -1,8 +1,8 @@
 """Where does 1/sigma come from: h's initial value, curvature, or the optimizer's own correction?
 
 IVON's update of h has a term that keeps h positive, and that adds up to ½(1 − β₂) ess E[g²] on its
-own, see :mod:`vilora_analysis.analysis.hessian_law`. So a Hessian that follows the squared gradient
-may do so without being a Fisher.
+own, see :mod:`vilora_analysis.analysis.theory.hessian_law`. So a Hessian that follows the squared
+gradient may do so without being a Fisher.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vilora_analysis.analysis.hessian_law import (
+from vilora_analysis.analysis.steps import decision_step, posterior_factors
+from vilora_analysis.analysis.theory.hessian_law import (
     accumulated_correction,
     correction_rate,
     decay_of_h,
     relative_spread,
 )
-from vilora_analysis.analysis.ivon_settings import ivon_settings, unsettled
-from vilora_analysis.analysis.steps import decision_step, posterior_factors
+from vilora_analysis.analysis.theory.ivon_settings import ivon_settings, unsettled
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 from vilora_analysis.log.reader import Steps

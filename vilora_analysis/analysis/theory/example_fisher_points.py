@@ -18,7 +18,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from vilora_analysis.analysis.example_fisher_links import FISHER_LINKS, WINDOW, FisherLink
+from vilora_analysis.analysis.theory.example_fisher_links import FISHER_LINKS, WINDOW, FisherLink
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 from vilora_analysis.log.fisher import FisherFiles
