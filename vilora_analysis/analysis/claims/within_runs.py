@@ -11,15 +11,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vilora_analysis.analysis.claims.definition import ORACLE, SHADOW, Options, Question
+from vilora_analysis.analysis.claims.by_oracle import by_oracle
+from vilora_analysis.analysis.claims.definition import SHADOW, Options, Question
 from vilora_analysis.analysis.claims.distances import distance, evenness, random_ranks
 from vilora_analysis.analysis.claims.pairing import Bed
 from vilora_analysis.analysis.claims.placement import RANK, random_evenness
 from vilora_analysis.analysis.claims.shadows import Shadow
 from vilora_analysis.analysis.claims.trial import Trial
-from vilora_analysis.analysis.oracle import has_oracle, oracle_effects
 from vilora_analysis.analysis.variation import spearman
-from vilora_analysis.log import Run
 
 __all__ = ["link", "shadow_evenness", "shadow_magnitude", "shadow_ranks", "shadow_snrs"]
 
@@ -52,7 +51,7 @@ def shadow_magnitude(bed: Bed, options: Options) -> Iterator[Question]:
         missing="" if live else _why_none(trials, names),
         remedy="" if trials else _RECORD,
     )
-    yield from _by_oracle(bed)
+    yield from by_oracle(bed)
 
 
 def shadow_snrs(bed: Bed, options: Options) -> Iterator[Question]:
@@ -143,37 +142,6 @@ def link(bed: Bed, options: Options) -> Iterator[Question]:
             remedy="" if trials else _RECORD,
             barred=barred,
         )
-
-
-def _by_oracle(bed: Bed) -> Iterator[Question]:
-    """One run a seed that was never pruned, so that the oracle answers for all triplets."""
-    names = ("mean_abs", "inverse_std")
-    runs = [trial.run for trial in bed.arms.get("ivon none", {}).values() if has_oracle(trial.run)]
-    found = [_oracle_rho(run, names) for run in runs if {*names} <= {*run.score_names}]
-    if found:
-        by_mu, by_sigma = np.mean(found, axis=0)
-        yield Question(
-            "|mu| ranks more like the loss without each triplet than 1/sigma does",
-            ORACLE,
-            "superiority",
-            _RHO,
-            _RHO_MARGIN,
-            tuple(a - b for a, b in found),
-            remark=f"|mu| {by_mu:.2f}, 1/sigma {by_sigma:.2f}",
-        )
-
-
-def _oracle_rho(run: Run, names: Sequence[str]) -> tuple[float, ...]:
-    """Rank correlation of each score with the change of the loss."""
-    keys = ["module", "k"]
-    scores = run.triplets([*keys, *(f"score.{name}" for name in names)], -1)
-    effects = oracle_effects(run)[[*keys, "effect"]]
-    both = scores.astype({"module": str}).merge(effects.astype({"module": str}), on=keys)
-    effect = both["effect"].to_numpy(dtype=float)[None]
-    return tuple(
-        float(spearman(both[f"score.{name}"].to_numpy(dtype=float)[None], effect)[0])
-        for name in names
-    )
 
 
 def _with(bed: Bed, *names: str) -> list[Trial]:
