@@ -17,7 +17,8 @@ from vilora_analysis.audits.oracle import ORACLE
 from vilora_analysis.audits.scores import SCORES
 from vilora_analysis.audits.write import write_answer
 from vilora_analysis.errors import ConfigError, LogError
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, references
+from vilora_analysis.provenance import RunReference, recorded
 
 __all__ = ["AUDITS", "JOINT_AUDITS", "Result", "audit_runs", "planned"]
 
@@ -89,15 +90,16 @@ def audit_runs(runs: Sequence[Run], out: Path) -> Iterator[Result]:
         raise ConfigError(
             f"several runs are called {', '.join(twice)}; audit them apart, each to an --out"
         )
-    for run in runs:
+    sources = references(runs)
+    for run, source in zip(runs, sources, strict=True):
         unrecorded = _unrecorded(run)
         for audit in AUDITS:
             reason = unrecorded or audit.lacking(run)
             about = (audit.name, audit.question, run.name)
-            yield _answered(about, reason, partial(audit.ask, run), out / run.name)
+            yield _answered(about, reason, partial(audit.ask, run), out / run.name, (source,))
     for joint in JOINT_AUDITS:
         about = (joint.name, joint.question, "")
-        yield _answered(about, joint.lacking(runs), partial(joint.ask, runs), out)
+        yield _answered(about, joint.lacking(runs), partial(joint.ask, runs), out, sources)
 
 
 def _unrecorded(run: Run) -> str:
@@ -110,12 +112,17 @@ def _unrecorded(run: Run) -> str:
 
 
 def _answered(
-    about: tuple[str, str, str], reason: str, ask: Callable[[], Answer], out: Path
+    about: tuple[str, str, str],
+    reason: str,
+    ask: Callable[[], Answer],
+    out: Path,
+    sources: tuple[RunReference, ...],
 ) -> Result:
     began = time.perf_counter()
     try:
         answer = Answer(notes=(f"not asked: {reason}",)) if reason else ask()
     except (LogError, ConfigError) as error:
         answer = Answer(notes=(f"not answered: {error}",))
-    files = write_answer(answer, out)
+    with recorded(sources):
+        files = write_answer(answer, out)
     return Result(*about, tuple(files), answer.verdict, answer.notes, time.perf_counter() - began)

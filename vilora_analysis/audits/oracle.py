@@ -7,18 +7,21 @@ from functools import partial
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits.definition import Answer, Audit
+from vilora_analysis.audits.shown import of_shown
 from vilora_analysis.log import Run
 from vilora_analysis.log.oracle import TARGETS
 
 __all__ = ["ORACLE", "oracle_answer"]
 
 _SHOWN = ("snr", "snr_abs", "mean_abs", "inverse_std", "sensitivity", "random")
+_ROOM = 30
 
 
 def oracle_answer(run: Run) -> Answer:
     """Tables, the figure and the verdict of an oracle that was asked."""
     effects, regret = analysis.oracle_effects(run), analysis.oracle_regret(run)
     agreement = analysis.oracle_agreement(run)
+    proposed = of_shown(run, agreement, "score", room=_ROOM)
     reliability = {target: analysis.oracle_reliability(run, target) for target in TARGETS}
     examples = int(effects["examples"].iloc[0])
     caption = (
@@ -28,7 +31,7 @@ def oracle_answer(run: Run) -> Answer:
     )
     draw = partial(
         figures.oracle_scores,
-        agreement,
+        proposed,
         regret,
         run.labels,
         ceilings={name: math.sqrt(max(value, 0.0)) for name, value in reliability.items()},
@@ -36,7 +39,7 @@ def oracle_answer(run: Run) -> Answer:
         caption=caption,
     )
     tables = {"oracle_effects": effects, "oracle_agreement": agreement, "oracle_regret": regret}
-    said = analysis.oracle_verdict(agreement, reliability)
+    said = analysis.oracle_verdict(proposed, reliability)
     return Answer(tables, {"oracle": draw}, said)
 
 

@@ -13,23 +13,24 @@ __all__ = ["of_shown", "shown", "thinned"]
 _ROOM, _MOST_STEPS = 14, 400
 
 
-def shown(run: Run) -> list[str]:
+def shown(run: Run, room: int = _ROOM) -> list[str]:
     """Scores to draw: all recorded ones if there is room, else those recorded by default.
 
     What is neither there nor known to the registry, somebody's own, stays as long as there is room.
+    What lies between sensitivity and snr is of the bridge alone.
     """
     names = [name for name in run.score_names if name not in scores.family("bridge")]
-    if len(names) <= _ROOM:
+    if len(names) <= room:
         return names
     default = [name for name in names if name in scores.family("default")]
     own = [name for name in names if name not in scores.names() and "@" not in name]
     criterion = [name for name in [run.manifest.criterion] if name in names]
-    return list(dict.fromkeys([*default, *criterion, *own]))[:_ROOM]
+    return list(dict.fromkeys([*default, *criterion, *own]))[:room]
 
 
-def of_shown(run: Run, frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+def of_shown(run: Run, frame: pd.DataFrame, *columns: str, room: int = _ROOM) -> pd.DataFrame:
     """Rows of a frame whose columns name scores that are shown, or the set that was kept."""
-    there = {*shown(run), "kept"}
+    there = {*shown(run, room), "kept"}
     return frame[frame[list(columns)].isin(there).all(axis=1)]
 
 

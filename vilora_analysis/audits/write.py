@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 
 from vilora_analysis import figures
 from vilora_analysis.audits.definition import Answer
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_file
+from vilora_analysis.provenance import footer, with_provenance
 
 if TYPE_CHECKING:
     from vilora_analysis.audits.execute import Result
@@ -20,10 +22,14 @@ __all__ = ["write_answer", "write_page", "write_table"]
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> list[Path]:
-    """Write a frame as Parquet and CSV under a name without suffix, and give the files."""
+    """Write a frame as Parquet and CSV under a name without suffix, and give the files.
+
+    The Parquet file carries its provenance; CSV cannot.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     written = [path.with_name(f"{path.name}.{suffix}") for suffix in ("parquet", "csv")]
-    frame.to_parquet(written[0], index=False)
+    schema = with_provenance(pa.Schema.from_pandas(frame, preserve_index=False))
+    frame.to_parquet(written[0], index=False, schema=schema)
     frame.to_csv(written[1], index=False, float_format="%.6g")
     return written
 
@@ -61,7 +67,7 @@ def write_page(results: Iterable[Result], out: Path) -> list[Path]:
         for result in chosen:
             lines += _entry(result)
     try:
-        replace_file(out / "audit.md", "\n".join(lines) + "\n")
+        replace_file(out / "audit.md", "\n".join(lines) + "\n" + footer())
         return [out / "audit.md", *write_table(frame, out / "times")]
     except OSError as error:
         raise LogError(f"cannot write to {out}: {error}") from None

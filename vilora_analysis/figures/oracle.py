@@ -26,9 +26,9 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 
 
 _TITLES = {
-    "signed": "rank correlation with the\nchange of the loss without each",
-    "absolute": "rank correlation with the\nmagnitude of that change",
-    "moved": "rank correlation with the mean\nmagnitude of change by example",
+    "signed": "Spearman with the change\nof the loss without each",
+    "absolute": "Spearman with the\nsize of that change",
+    "moved": "Spearman with its mean\nsize by example",
 }
 
 
