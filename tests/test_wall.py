@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "vilora_analysis"
 HEAVY = {"torch", "transformers", "peft", "ivon", "datasets"}
 TORCH_FREE = ("analysis", "audits", "figures", "log", "cli", "scores", "training.config", "sweeps")
 
-LEAVES = {"aggregation", "inputs", "errors", "naming", "budget"}
+LEAVES = {"aggregation", "inputs", "errors", "naming", "budget", "provenance"}
 BELOW: dict[str, set[str]] = {
     **dict.fromkeys(LEAVES, LEAVES),
     "triplets": LEAVES,

@@ -24,7 +24,7 @@ def test_the_sheet_is_shown_and_written(
     for claim in analysis.CLAIMS:
         assert f"{claim.id}  {claim.text} [{claim.section}]" in shown
     assert "+2" in shown
-    assert "0.5 (0.5)" in shown  # p never stands without the smallest that could be
+    assert "p 0.5 (0.5 at least)" in shown  # p never stands without the smallest that could be
     assert "not testable, sst2: snr_abs no worse than sensitivity" in shown
     assert shown.count("--criterion snr_abs") == 1
     assert "Of 22 tests of the paper's claims, on 2 pairs: " in shown

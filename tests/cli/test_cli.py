@@ -16,7 +16,7 @@ from vilora_analysis.cli import main
 
 COMMANDS = (
     *("demo", "train", "analyze", "audit", "scores", "check", "fisher", "oracle", "claims"),
-    *("planted", "sweep", "runs"),
+    *("planted", "sweep", "runs", "provenance", "figure"),
 )
 
 

@@ -48,6 +48,14 @@ from vilora_analysis.analysis.planted import (
     planted_summary,
     planted_verdict,
 )
+from vilora_analysis.analysis.rank_distances import rank_distances, rank_panels_verdict
+from vilora_analysis.analysis.rank_panels import (
+    PANELS,
+    panel_ranks,
+    panel_steps,
+    rank_entropy,
+    rank_panels,
+)
 from vilora_analysis.analysis.ranks import ranks
 from vilora_analysis.analysis.runs import runs_table
 from vilora_analysis.analysis.shadow import (
@@ -64,6 +72,14 @@ from vilora_analysis.analysis.shadow import (
     unpruned_step,
 )
 from vilora_analysis.analysis.steps import decision_step, posterior_factors
+from vilora_analysis.analysis.table import (
+    difference_layout,
+    published_table,
+    results_table,
+    table_layout,
+    table_notes,
+    table_verdict,
+)
 from vilora_analysis.analysis.theory.decomposition import (
     decomposition,
     element_decomposition,
@@ -94,6 +110,7 @@ __all__ = [
     "FISHER_LINKS",
     "LINKS",
     "METHODS",
+    "PANELS",
     "Verdict",
     "breakdown",
     "breakdown_verdict",
@@ -110,6 +127,7 @@ __all__ = [
     "decision_step",
     "decomposition",
     "decomposition_verdict",
+    "difference_layout",
     "element_decomposition",
     "equilibrium",
     "equilibrium_points",
@@ -141,6 +159,8 @@ __all__ = [
     "oracle_reliability",
     "oracle_verdict",
     "overlap",
+    "panel_ranks",
+    "panel_steps",
     "penalty_overlap",
     "penalty_verdict",
     "planted_found",
@@ -151,13 +171,22 @@ __all__ = [
     "planted_verdict",
     "posterior_factors",
     "posterior_facts",
+    "published_table",
     "rank_by_penalty",
+    "rank_distances",
+    "rank_entropy",
+    "rank_panels",
+    "rank_panels_verdict",
     "ranks",
+    "results_table",
     "runs_table",
     "settling",
     "shadow_verdict",
     "stability",
     "stability_verdict",
+    "table_layout",
+    "table_notes",
+    "table_verdict",
     "theory",
     "theory_points",
     "unpruned_step",

@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from vilora_analysis import analysis, figures
+from vilora_analysis import analysis, figures, scores
 from vilora_analysis.audits.definition import Answer, JointAudit
 from vilora_analysis.audits.systems import systems
 from vilora_analysis.log import Run
@@ -24,8 +24,12 @@ def _stability(runs: Sequence[Run]) -> Answer:
         for name, members in systems(filter(analysis.has_shadow, runs)).items()
         if len(members) > 1
     }
-    said = " ".join(f"{n}: {analysis.stability_verdict(f)}" for n, f in frames.items())
-    return Answer({"stability": _named(frames)}, verdict=said)
+    between = scores.family("bridge")
+    said = [
+        f"{name}: {analysis.stability_verdict(frame[~frame['score'].isin(between)])}"
+        for name, frame in frames.items()
+    ]
+    return Answer({"stability": _named(frames)}, verdict=" ".join(said))
 
 
 def _lacks_seeds(runs: Sequence[Run]) -> str:

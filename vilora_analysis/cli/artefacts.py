@@ -8,7 +8,8 @@ from pathlib import Path
 from vilora_analysis import analysis
 from vilora_analysis.audits import AUDITS, write_answer
 from vilora_analysis.errors import LogError
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, references
+from vilora_analysis.provenance import recorded
 
 __all__ = ["Artefacts", "analyse"]
 
@@ -58,6 +59,7 @@ def analyse(run: Run, out: Path) -> Artefacts:
     analysis.decision_step(run)  # says so if there is nothing to analyse
     notes: list[str] = []
     files: list[Path] = []
+    sources = references([run])
     before = _analysed_before(out)
     for audit in AUDITS:
         if audit.name not in _ASKED:
@@ -66,7 +68,8 @@ def analyse(run: Run, out: Path) -> Artefacts:
             notes.append(f"no {audit.name}: {reason}")
             continue
         answer = audit.ask(run)
-        files += write_answer(answer, out)
+        with recorded(sources):
+            files += write_answer(answer, out)
         notes += answer.notes
     try:
         for file in sorted(before - set(files)):

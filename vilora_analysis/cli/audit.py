@@ -9,7 +9,8 @@ from rich.progress import Progress, TimeElapsedColumn
 from vilora_analysis.audits import Result, audit_runs, planned, write_page
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, references
+from vilora_analysis.provenance import recorded
 
 __all__ = ["audit"]
 
@@ -22,7 +23,8 @@ def audit(command: commands.Audit, console: Terminal, runs: Sequence[Run]) -> in
         for result in audit_runs(runs, command.out):
             results.append(result)
             bar.update(task, advance=1, description=f"{result.audit} {result.run}".strip())
-    page = write_page(results, command.out)
+    with recorded(references(runs)):
+        page = write_page(results, command.out)
     for result in results:
         if not result.run or len(runs) == 1:
             _say(result, console)

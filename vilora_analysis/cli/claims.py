@@ -6,16 +6,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from rich.table import Table
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits import write_table
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.errors import LogError
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, references
 from vilora_analysis.log.parts import replace_file
+from vilora_analysis.provenance import footer, recorded
 
 __all__ = ["claims"]
 
@@ -42,7 +43,8 @@ def claims(command: commands.Claims, console: Terminal, runs: Sequence[Run]) -> 
         console.line(note)
     console.line(analysis.claims_verdict(frame))
     if command.out is not None:
-        files = _write(frame, command.out, command.alpha)
+        with recorded(references(runs)):
+            files = _write(frame, command.out, command.alpha)
         console.line(f"{len(files)} files in {command.out}; why, test by test: {files[2]}")
     return 0
 
@@ -55,34 +57,25 @@ def _remedies(frame: pd.DataFrame) -> list[str]:
 
 
 def _show(rows: pd.DataFrame, console: Terminal) -> None:
-    """The tests of a claim; why some cannot be judged in a line a reason."""
-    tested = rows[rows["n_pairs"] > 0]
-    if len(tested):
-        table = Table(box=None, pad_edge=False)
-        for name in ("verdict", "task", "test", "pairs", "effect", "p (least)", "could show"):
-            table.add_column(name, justify="right" if name == "pairs" else "left", overflow="fold")
-        for _, row in tested.iterrows():
-            table.add_row(*_cells(row))
-        console.print(table)
-    untested = rows[rows["verdict"] == "not testable"]
-    for (task, why), group in untested.groupby(["task", "why"], sort=False):
-        console.line(f"not testable, {task}: {'; '.join(group['statement'])}: {why}")
+    """The tests of a claim, two lines each; those without data in a line a reason."""
+    several = len(rows["task"].unique()) > 1
+    for _, row in rows[rows["n_pairs"] > 0].iterrows():
+        task = f"{row['task']}: " if several else ""
+        source = "" if row["evidence"].startswith("runs") else f" [{row['evidence'].split()[0]}]"
+        console.line(f"  {row['verdict']}: {task}{row['statement']}{source}")
+        console.line(f"      {_numbers(row)}")
+    untested = rows[rows["n_pairs"] == 0]
+    for (where, why), group in untested.groupby(["task", "why"], sort=False):
+        console.line(f"  not testable, {where}: {'; '.join(group['statement'])}: {why}")
 
 
-def _cells(row: pd.Series) -> list[str]:
+def _numbers(row: pd.Series) -> str:
     ends = f" [{row['low']:.3g}, {row['high']:.3g}]" if row["low"] == row["low"] else ""
-    effect = f"{row['effect']:+.3g}{ends} {row['unit']}"
-    p = f"{row['p']:.2g} ({row['smallest_p']:.2g})" if row["p"] == row["p"] else ""
-    source = "" if row["evidence"].startswith("runs") else f" [{row['evidence'].split()[0]}]"
-    return [
-        row["verdict"],
-        row["task"],
-        row["statement"] + source,
-        str(row["n_pairs"]),
-        effect,
-        p,
-        f"{row['detectable']:.2g}",
-    ]
+    p = f"p {row['p']:.2g} ({row['smallest_p']:.2g} at least); " if row["p"] == row["p"] else ""
+    least = row["detectable"]
+    could = f"could have shown {least:.2g}" if np.isfinite(least) else "could have shown nothing"
+    pairs = f"{row['n_pairs']} pair{'s' if row['n_pairs'] > 1 else ''}"
+    return f"{row['effect']:+.3g}{ends} {row['unit']}, {pairs}; {p}{could}"
 
 
 def _write(frame: pd.DataFrame, out: Path, alpha: float) -> list[Path]:
@@ -92,7 +85,7 @@ def _write(frame: pd.DataFrame, out: Path, alpha: float) -> list[Path]:
         out.mkdir(parents=True, exist_ok=True)
         files = write_table(frame, out / "claims")
         files.append(out / "claims.md")
-        replace_file(files[-1], analysis.claims_markdown(frame))
+        replace_file(files[-1], analysis.claims_markdown(frame) + footer())
         for task in frame["task"].unique():
             rows = frame[frame["task"] == task]
             name = "-".join(["claims", *re.findall(r"[\w.]+", task)])

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from vilora_analysis.probes.planted import PlantedTask
+from vilora_analysis.cli.asking_logs import (
+    Analyze,
+    Audit,
+    Claims,
+    Figure,
+    RunPaths,
+    Table,
+    TableFormat,
+)
+from vilora_analysis.cli.asking_models import Fisher, Oracle, Planted
+from vilora_analysis.cli.provenance import Provenance
 from vilora_analysis.sweeps import ClusterOptions
 from vilora_analysis.training.config import RunConfig
 
@@ -19,17 +29,19 @@ __all__ = [
     "Claims",
     "Command",
     "Demo",
+    "Figure",
     "Fisher",
     "Oracle",
     "Others",
     "Planted",
+    "Provenance",
     "Runs",
     "Scores",
     "Sweep",
+    "Table",
+    "TableFormat",
     "Train",
 ]
-
-RunPaths = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
 
 
 @dataclass(frozen=True)
@@ -62,35 +74,6 @@ class Train(RunConfig):
 
 
 @dataclass(frozen=True)
-class Analyze:
-    """Analyse recorded runs: correlations, ranks, theory, posterior, as tables and figures.
-
-    Example: vilora analyze runs/demo/run --out runs/demo/analysis
-    """
-
-    runs: RunPaths
-    """Run directories, or folders that hold some."""
-    out: Path = Path("analysis")
-    """Folder for tables (Parquet, CSV) and figures (PNG, PDF)."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Audit runs: everything that can be asked of each, and of all of them together.
-
-    Example: vilora audit runs/audit --out audit
-
-    Needs nothing but the logs. What asks the model itself has a command of its own and is taken up
-    where it was run: vilora oracle, vilora fisher, vilora planted.
-    """
-
-    runs: RunPaths
-    """Run directories, or folders that hold some."""
-    out: Path = Path("audit")
-    """Folder for tables (Parquet, CSV), figures (PNG, PDF) and the findings, audit.md."""
-
-
-@dataclass(frozen=True)
 class Scores:
     """List the importance scores: name, equation, what it needs, source.
 
@@ -107,28 +90,6 @@ class Check:
 
     runs: RunPaths
     """Run directories, or folders that hold some."""
-
-
-@dataclass(frozen=True)
-class Claims:
-    """Judge each claim of the paper by recorded runs: test, effect, what could be shown, verdict.
-
-    Example: vilora claims runs/claims --out runs/claims-sheet
-
-    The runs come from vilora sweep claims: six systems on six seeds, the fewest with which an exact
-    test can reach 0.05. One run alone answers for what its scores would have kept.
-    """
-
-    runs: RunPaths
-    """Run directories, or folders that hold some."""
-    out: Path | None = None
-    """Folder for the sheet (Parquet, CSV, Markdown) and figures (PNG, PDF)."""
-    alpha: float = 0.05
-    """Two-sided level of every test."""
-    margin: float = 0.5
-    """Difference of the metric that does not matter, in percent points."""
-    metric: Literal["final", "best"] = "final"
-    """Metric of the final model, or of the best evaluation, as in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,74 +128,6 @@ class Runs:
     """File for the whole table, a row for each run."""
 
 
-@dataclass(frozen=True)
-class Fisher:
-    """Take gradients of single examples of a trained adapter, and hold h and sigma against them.
-
-    Example: vilora fisher runs/sst2 --data-dir glue --examples 256
-
-    Along the training it is taken by vilora train --fisher-every N.
-    """
-
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Run directory, with its adapter."""
-    data_dir: Path | None = None
-    """Folder with TASK/{train,validation}.parquet, as for the training."""
-    out: Path | None = None
-    """Folder for tables and figure; by default RUN/fisher."""
-    examples: int = 256
-    """Training examples."""
-    batch_size: int = 16
-    """Examples that go through the model together; it changes no result."""
-    seed: int = 0
-    """Seed of the examples."""
-
-
-@dataclass(frozen=True)
-class Oracle:
-    """Remove every triplet of a trained adapter in turn, and hold each score against what it costs.
-
-    Example: vilora oracle runs/sst2 --data-dir glue --examples 256
-
-    A run that was not pruned (--criterion none) answers for all its triplets, another for those it
-    kept. Interrupted, the same command goes on.
-    """
-
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Run directory, with its adapter."""
-    data_dir: Path | None = None
-    """Folder with TASK/{train,validation}.parquet, as for the training."""
-    out: Path | None = None
-    """Folder for tables and figure; by default RUN/oracle."""
-    examples: int = 256
-    """Held-out examples."""
-    batch_size: int = 32
-    """Examples that go through the model together."""
-    random_sets: int = 8
-    """Random sets of each size, for comparison."""
-    recovery_steps: int = 0
-    """Steps of training after a third was removed, for each score; 0 for none."""
-    seed: int = 0
-    """Seed of the examples and the random sets."""
-
-
-@dataclass(frozen=True)
-class Planted(PlantedTask):
-    """Plant low-rank updates into an encoder, and count which scores find them in a student.
-
-    Example: vilora planted --out runs/planted --seeds 3
-
-    One run for each seed, unpruned, with every score recorded; finished ones are left alone.
-    """
-
-    out: Path = Path("runs/planted")
-    """Folder for the runs, seed-0 and so on."""
-    seeds: int = 3
-    """How many, from --seed on."""
-    figures: Path | None = None
-    """Folder for tables and figures; by default OUT/planted."""
-
-
 Others = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Analyze, tyro.conf.subcommand("analyze")]
@@ -244,8 +137,11 @@ Others = (
     | Annotated[Fisher, tyro.conf.subcommand("fisher")]
     | Annotated[Oracle, tyro.conf.subcommand("oracle")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
+    | Annotated[Table, tyro.conf.subcommand("table")]
+    | Annotated[Figure, tyro.conf.subcommand("figure")]
     | Annotated[Planted, tyro.conf.subcommand("planted")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Runs, tyro.conf.subcommand("runs")]
+    | Annotated[Provenance, tyro.conf.subcommand("provenance")]
 )
 Command = Annotated[Train, tyro.conf.subcommand("train")] | Others

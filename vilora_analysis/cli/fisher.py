@@ -8,7 +8,8 @@ from vilora_analysis.audits import write_answer
 from vilora_analysis.audits.hessian import fisher_answer
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal
-from vilora_analysis.log import open_run
+from vilora_analysis.log import open_run, references
+from vilora_analysis.provenance import recorded
 
 __all__ = ["fisher"]
 
@@ -23,7 +24,8 @@ def fisher(command: commands.Fisher, console: Terminal) -> int:
     take_fisher(run, question, command.data_dir)
     out = command.out or run.path / "fisher"
     answer = fisher_answer(run)
-    files = write_answer(answer, out)
+    with recorded(references([run])):
+        files = write_answer(answer, out)
     console.line(answer.verdict)
     console.line(f"{len(files)} files in {out}")
     return 0

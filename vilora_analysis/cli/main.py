@@ -15,6 +15,7 @@ import vilora_analysis
 from vilora_analysis.cli.terminal import accept_any_text, flush_output, stop_output
 from vilora_analysis.cli.train import command_for
 from vilora_analysis.errors import ViloraError, explain_missing
+from vilora_analysis.provenance import recorded
 
 __all__ = ["main"]
 
@@ -62,7 +63,8 @@ def _answer(words: Sequence[str]) -> int:
     command = _parse(words)
     from vilora_analysis.cli.run import run_command
 
-    return run_command(command)
+    with recorded(command=("vilora", *words)):
+        return run_command(command)
 
 
 def _complain(error: Exception) -> int:

@@ -8,7 +8,8 @@ from vilora_analysis.audits import write_answer
 from vilora_analysis.audits.oracle import oracle_answer
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal
-from vilora_analysis.log import open_run
+from vilora_analysis.log import open_run, references
+from vilora_analysis.provenance import recorded
 
 __all__ = ["oracle"]
 
@@ -22,7 +23,8 @@ def oracle(command: commands.Oracle, console: Terminal) -> int:
     ask_oracle(run, question, command.data_dir)
     out = command.out or run.path / "oracle"
     answer = oracle_answer(run)
-    files = write_answer(answer, out)
+    with recorded(references([run])):
+        files = write_answer(answer, out)
     console.line(answer.verdict)
     console.line(f"{len(files)} files in {out}")
     return 0

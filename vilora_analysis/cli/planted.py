@@ -14,7 +14,8 @@ from vilora_analysis.cli import commands
 from vilora_analysis.cli.artefacts import Artefacts
 from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, references
+from vilora_analysis.provenance import recorded
 
 __all__ = ["planted", "planted_artefacts"]
 
@@ -35,7 +36,8 @@ def planted(command: commands.Planted, console: Terminal) -> int:
         dataclasses.replace(first, seed=first.seed + number) for number in range(command.seeds)
     ]
     runs = [run_planted(task, command.out) for task in tasks]
-    written = planted_artefacts(runs, command.figures or command.out / "planted")
+    with recorded(references(runs)):
+        written = planted_artefacts(runs, command.figures or command.out / "planted")
     for line in written.notes:
         console.line(line)
     console.line(f"{len(written.files)} files in {command.figures or command.out / 'planted'}")

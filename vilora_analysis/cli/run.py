@@ -97,10 +97,29 @@ def _claims(command: commands.Claims, console: Terminal) -> int:
     return claims(command, console, _find(command.runs))
 
 
+def _figure(command: commands.Figure, console: Terminal) -> int:
+    from vilora_analysis.cli.figure import figure
+
+    return figure(command, console, _find(command.runs))
+
+
+def _table(command: commands.Table, console: Terminal) -> int:
+    from vilora_analysis.cli.table import table
+
+    paper_alone = command.published and not command.runs
+    return table(command, console, [] if paper_alone else _find(command.runs))
+
+
 def _planted(command: commands.Planted, console: Terminal) -> int:
     from vilora_analysis.cli.planted import planted
 
     return planted(command, console)
+
+
+def _provenance(command: commands.Provenance, console: Terminal) -> int:
+    from vilora_analysis.cli.provenance import provenance
+
+    return provenance(command, console)
 
 
 def _run_directories(paths: Sequence[Path]) -> list[Path]:
@@ -133,6 +152,9 @@ _COMMANDS: dict[type, Callable[[Any, Terminal], int]] = {
     commands.Oracle: _oracle,
     commands.Planted: _planted,
     commands.Claims: _claims,
+    commands.Table: _table,
+    commands.Figure: _figure,
+    commands.Provenance: _provenance,
     commands.Sweep: sweep,
     commands.Runs: list_runs,
 }

@@ -13,6 +13,9 @@ from vilora_analysis.figures.health import posterior_health
 from vilora_analysis.figures.oracle import oracle_scores
 from vilora_analysis.figures.penalty import penalty_rank
 from vilora_analysis.figures.planted import planted_heatmap, planted_recall
+from vilora_analysis.figures.rank_animation import animate_ranks
+from vilora_analysis.figures.rank_distances import rank_distance_matrix
+from vilora_analysis.figures.rank_panels import rank_panels, rank_strip
 from vilora_analysis.figures.ranks import rank_heatmap
 from vilora_analysis.figures.shadow import shadow_churn, shadow_overlap
 from vilora_analysis.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save
@@ -21,6 +24,7 @@ from vilora_analysis.figures.theory import theory_scatter
 __all__ = [
     "DOUBLE_COLUMN",
     "SINGLE_COLUMN",
+    "animate_ranks",
     "claims_forest",
     "example_fisher_scatter",
     "hessian_equilibrium",
@@ -29,7 +33,10 @@ __all__ = [
     "planted_heatmap",
     "planted_recall",
     "posterior_health",
+    "rank_distance_matrix",
     "rank_heatmap",
+    "rank_panels",
+    "rank_strip",
     "save",
     "score_bridge",
     "score_correlation",

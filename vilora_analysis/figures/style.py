@@ -17,6 +17,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
+from vilora_analysis.provenance import figure_metadata
+
 __all__ = [
     "COLOURS",
     "DOUBLE_COLUMN",
@@ -51,10 +53,16 @@ def styled() -> Iterator[None]:
 class StyledFigure(Figure):
     """A figure that is written in the package's style too: resolution and fonts are chosen then."""
 
-    def savefig(self, *args: Any, **kwargs: Any) -> None:
-        """Write the figure, see :meth:`matplotlib.figure.Figure.savefig`."""
+    def savefig(self, fname: Any, *args: Any, **kwargs: Any) -> None:
+        """Write the figure with its provenance, see :meth:`matplotlib.figure.Figure.savefig`.
+
+        Nothing tells the kind of a buffer but ``format=``; without that it gets no provenance.
+        """
+        kind = kwargs.get("format") or Path(str(fname)).suffix[1:]
+        own = kwargs.pop("metadata", None) or {}
+        metadata = {**(figure_metadata(kind) or {}), **own} or None
         with styled():
-            super().savefig(*args, **kwargs)
+            super().savefig(fname, *args, metadata=metadata, **kwargs)
 
 
 def cell_text(width: float, columns: int, characters: int, *, largest: float = 6) -> float:
@@ -143,7 +151,7 @@ def matrix_label(name: str) -> str:
 
 
 def save(figure: Figure, path: str | Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
-    """Write a figure, once for each format.
+    """Write a figure, once for each format, with its provenance in each.
 
     Parameters
     ----------
@@ -164,5 +172,5 @@ def save(figure: Figure, path: str | Path, formats: Sequence[str] = ("png", "pdf
     written = [path.with_name(f"{path.name}.{suffix}") for suffix in formats]
     with styled():
         for file in written:
-            figure.savefig(file)
+            figure.savefig(file, metadata=figure_metadata(file.suffix[1:]))
     return written

@@ -11,6 +11,7 @@ On disk::
 
 from vilora_analysis.log.check import Problem, check_run
 from vilora_analysis.log.completeness import remarks
+from vilora_analysis.log.digest import references, run_digest
 from vilora_analysis.log.find import find_runs
 from vilora_analysis.log.manifest import SCHEMA_VERSION, Manifest, ModuleRow, ScoreRow
 from vilora_analysis.log.reader import Run, StepBlock, open_run
@@ -28,5 +29,7 @@ __all__ = [
     "check_run",
     "find_runs",
     "open_run",
+    "references",
     "remarks",
+    "run_digest",
 ]

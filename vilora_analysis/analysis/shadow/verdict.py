@@ -57,7 +57,9 @@ def stability_verdict(frame: pd.DataFrame) -> str:
         As :func:`vilora_analysis.analysis.stability` gives it; ``ranks`` is what is spoken of,
         since which triplet of a module is the first means nothing from one seed to another.
     """
-    ranks = frame[(frame["measure"] == "ranks") & (frame["score"] != ACTUAL)]
+    # the random control is a hash of step and triplet, the same whatever the seed
+    own = ~frame["score"].isin([ACTUAL, "random"])
+    ranks = frame[(frame["measure"] == "ranks") & own]
     ranks = ranks.dropna(subset="corrected").sort_values("corrected", ascending=False)
     if ranks.empty:
         return "nothing was pruned, so no seed could differ from another."

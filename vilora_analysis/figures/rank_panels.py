@@ -1,0 +1,164 @@
+"""The paper's Fig. 1 with a panel for every method, and how its ranks came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.rank_cells import (
+    add_colour_bar,
+    draw_cells,
+    label_axes,
+    left_out,
+    most_rank,
+    panel_letter,
+    panel_tables,
+    write_numbers,
+)
+from vilora_analysis.figures.style import (
+    DOUBLE_COLUMN,
+    StyledFigure,
+    add_caption,
+    cell_text,
+    styled,
+)
+
+__all__ = ["rank_panels", "rank_strip"]
+
+
+def rank_panels(
+    panels: pd.DataFrame,
+    entropy: pd.DataFrame | None = None,
+    *,
+    pooler: bool = False,
+    decimals: int | None = None,
+    caption: str = "",
+    width: float = DOUBLE_COLUMN,
+) -> Figure:
+    """Draw a panel for every method: layers across, matrices down, the mean rank in each cell.
+
+    Parameters
+    ----------
+    panels
+        As :func:`vilora_analysis.analysis.rank_panels` gives it, of one step.
+    entropy
+        As :func:`vilora_analysis.analysis.rank_entropy` gives it; each panel then says how even it
+        is.
+    pooler
+        Whether matrices outside the layers stand apart, on top of each panel; if not, the caption
+        says that they are left out.
+    decimals
+        Of the numbers; by default 1, or none if all are whole.
+    caption
+        A line to stand below, before the one about matrices without a cell.
+    width
+        Of the figure, in inches.
+
+    Returns
+    -------
+    Figure
+        Up to three panels a row, with letters, and one colour bar for all; where there are too many
+        layers for legible numbers, the colours alone.
+
+    Raises
+    ------
+    ConfigError
+        If the frame is not of one step, or no matrix is within a layer.
+    """
+    if len(steps := panels["step"].unique()) > 1:
+        raise ConfigError(
+            f"panels are of one step, got {len(steps)}; choose rows of one, or draw rank_strip"
+        )
+    tables = panel_tables(panels, pooler=pooler)
+    digits = (0 if _whole(tables.values()) else 1) if decimals is None else decimals
+    norm, shape = Normalize(0, most_rank(panels)), next(iter(tables.values())).shape
+    across = min(len(tables), 3 if shape[1] <= 12 else 2)
+    down = -(-len(tables) // across)
+    with styled():
+        figure = StyledFigure(figsize=(width, 0.35 + (0.5 + 0.185 * shape[0]) * down))
+        grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+        cells = width * (0.8 if across > 1 else 0.7) / across  # inches, across
+        size = cell_text(cells / 0.72, shape[1], len(f"{norm.vmax:.{digits}f}"), largest=6.5)
+        for at, (axes, (panel, table)) in enumerate(zip(grid.flat, tables.items(), strict=False)):
+            mesh = draw_cells(axes, table, norm)
+            write_numbers(axes, table, size, digits)
+            label_axes(axes, table, last=at + across >= len(tables))
+            axes.set_title(f"{panel_letter(at)} {panel}", loc="left", fontsize=7)
+            _say_evenness(axes, panel, entropy)
+        for axes in grid.flat[len(tables) :]:
+            axes.set_visible(False)
+        add_colour_bar(figure, mesh, [*grid.flat[: len(tables)]], aspect=14 * down)
+        add_caption(figure, " ".join(filter(None, [caption, left_out(panels, pooler)])))
+    return figure
+
+
+def rank_strip(panels: pd.DataFrame, *, caption: str = "", width: float = DOUBLE_COLUMN) -> Figure:
+    """Draw rank over training: methods down, steps across, a small heatmap each, without numbers.
+
+    Parameters
+    ----------
+    panels
+        As :func:`vilora_analysis.analysis.rank_panels` gives it, of several steps.
+    caption
+        A line to stand below.
+    width
+        Of the figure, in inches.
+
+    Returns
+    -------
+    Figure
+        One colour bar for all; above each column its step and the rank that is kept in all.
+
+    Raises
+    ------
+    ConfigError
+        If no matrix is within a layer.
+    """
+    norm, (names, rows) = Normalize(0, most_rank(panels)), _outline(panels)
+    steps = sorted(panels["step"].unique())
+    high = min(0.78 * width / len(steps) * len(rows) / rows.shape[1], 0.12 * len(rows))
+    with styled():
+        figure = StyledFigure(figsize=(width, 0.65 + (0.1 + high) * len(names)))
+        grid = figure.subplots(len(names), len(steps), squeeze=False, sharex=True, sharey=True)
+        for step, column in zip(steps, grid.T, strict=True):
+            tables = panel_tables(panels[panels["step"] == step])
+            for axes, name in zip(column, names, strict=True):
+                mesh = draw_cells(axes, tables[name], norm)
+                label_axes(axes, rows, last=axes is column[-1], sparse=True)
+            column[0].set_title(f"step {step}\nrank {_total(panels, step):g}", fontsize=6.5)
+        for at, (axes, name) in enumerate(zip(grid[:, 0], names, strict=True)):
+            label = f"{panel_letter(at)} {name}".replace(", ", ",\n")
+            axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=6.5)
+        add_colour_bar(figure, mesh, [*grid.flat], aspect=10 * len(names))
+        add_caption(figure, " ".join(filter(None, [caption, left_out(panels, pooler=False)])))
+    return figure
+
+
+def _outline(panels: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
+    """Names of the panels, and a table of the shape of each."""
+    tables = panel_tables(panels)
+    return [*tables], next(iter(tables.values()))
+
+
+def _say_evenness(axes: Axes, panel: str, entropy: pd.DataFrame | None) -> None:
+    if entropy is None:
+        return
+    (value,) = entropy.loc[entropy["panel"] == panel, "entropy"]
+    axes.set_title(f"H {value:.3f}", loc="right", fontsize=6, color="0.35")
+
+
+def _total(panels: pd.DataFrame, step: int) -> float:
+    """Rank of all matrices, the mean over methods."""
+    at = panels[panels["step"] == step]
+    return round(float(at["rank"].sum()) / at["panel"].nunique(), 1)
+
+
+def _whole(tables: Iterable[pd.DataFrame]) -> bool:
+    values = np.concatenate([np.nan_to_num(table.to_numpy()).ravel() for table in tables])
+    return bool(np.isclose(values, values.round()).all())

@@ -1,0 +1,74 @@
+"""Which run it was: its name, its id, and a digest of what it recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from vilora_analysis.errors import LogError
+from vilora_analysis.log.manifest import FILE
+from vilora_analysis.log.parts import list_parts
+from vilora_analysis.log.reader import Run
+from vilora_analysis.provenance import RunReference
+
+__all__ = ["references", "run_digest"]
+
+
+def references(runs: Iterable[Run]) -> tuple[RunReference, ...]:
+    """Name, id and digest of each run, for :func:`vilora_analysis.provenance.recorded`.
+
+    Raises
+    ------
+    LogError
+        If a file of a run cannot be read.
+    """
+    return tuple(RunReference(run.name, run.manifest.run_id, run_digest(run.path)) for run in runs)
+
+
+def run_digest(path: Path) -> str:
+    """SHA-256, as hexadecimal, over ``run.json`` and what all parts say of themselves.
+
+    Of a part that is its table, name, size and Parquet footer: schema, number of rows, and of every
+    column the least and the largest value, nulls, compressed size and place. No data page is read,
+    so that a long run costs milliseconds.
+
+    It is the same for a copy of the run elsewhere and whatever the times of files. It changes with
+    the manifest, with a part that is added, dropped, renamed, cut or written anew with other rows.
+    It does not see values that are swapped so that sizes and extremes stay, nor flipped bits within
+    a page: those the reader finds by the page's checksum. What is asked of a run later (``oracle``,
+    ``fisher``), and its adapter, are not part of it.
+
+    Parameters
+    ----------
+    path
+        The run directory.
+
+    Raises
+    ------
+    LogError
+        If a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        digest.update((path / FILE).read_bytes())
+        for table in sorted(folder for folder in path.iterdir() if folder.is_dir()):
+            for part in list_parts(table):
+                size = part.path.stat().st_size
+                digest.update(f"\0{table.name}/{part.path.name}\0{size}\0".encode())
+                digest.update(_parquet_footer(part.path, size))
+    except OSError as error:
+        raise LogError(f"cannot read the run {path}: {error}") from None
+    return digest.hexdigest()
+
+
+def _parquet_footer(path: Path, size: int) -> bytes:
+    """Footer by the length that stands before the magic number at the end; none if that is not."""
+    with path.open("rb") as file:
+        file.seek(max(size - 8, 0))
+        tail = file.read(8)
+        length = int.from_bytes(tail[:4], "little")
+        if tail[4:] != b"PAR1" or length > size - 8:
+            return b""
+        file.seek(size - 8 - length)
+        return file.read(length)
