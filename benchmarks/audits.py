@@ -25,6 +25,7 @@ from vilora_analysis.log import LogWriter
 from vilora_analysis.log.schema import RECORDED_INPUTS, triplets_schema
 
 CORRELATION, SPREAD = 0.99, 0.3
+LARGEST = np.float32(1e30)
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def lengthen(source: va.Run, steps: int, path: Path) -> va.Run:
     schema = triplets_schema(inputs, source.manifest.scores, factors)
     names = [f.name for f in schema if f.name in there and str(f.type) == "float"]
     base = source.triplets(names, steps=-1).to_numpy(dtype=np.float32).T
-    base = np.where(base == 0, np.float32(1e-6), base)
+    base = np.clip(np.where(base == 0, np.float32(1e-6), base), -LARGEST, LARGEST)
     known = dataclasses.replace(source.manifest, every=1, status="running", finished=None)
     criterion = names.index(f"score.{known.criterion or known.scores[0].name}")
     generator = np.random.default_rng(0)
@@ -69,7 +70,7 @@ def lengthen(source: va.Run, steps: int, path: Path) -> va.Run:
             * np.sqrt(1 - CORRELATION**2)
             * generator.standard_normal(base.shape, dtype=np.float32)
         )
-        values = base * np.exp(drift)
+        values = np.clip(base * np.exp(drift), -LARGEST, LARGEST)
         if first < step <= last:
             budget = round(n * (1 - (step - first) / (last - first) / 3))
             order = np.argsort(-values[criterion], kind="stable")

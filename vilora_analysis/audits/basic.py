@@ -8,7 +8,7 @@ import pandas as pd
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits.definition import Answer, Audit
-from vilora_analysis.audits.shown import of_shown, thinned
+from vilora_analysis.audits.shown import of_shown, shown, thinned
 from vilora_analysis.log import Run
 
 __all__ = ["BASIC"]
@@ -32,7 +32,7 @@ def _correlations(run: Run) -> Answer:
     chosen = pd.concat(
         analysis.correlations(run, steps=step, methods=methods, by=by) for by in ("all", "matrix")
     )
-    over_time = analysis.correlations(run)
+    over_time = analysis.correlations(run, scores=_compared(run), steps=thinned(run))
     whole = chosen[(chosen["method"] == "spearman") & (chosen["group"] == "all")]
     drawn = of_shown(run, whole, "score_a", "score_b")
     # of scores that carry a state, the equation says what the symbol on the axis is
@@ -41,6 +41,12 @@ def _correlations(run: Run) -> Answer:
     return Answer(
         {"correlations": chosen, "correlations_over_time": over_time}, {"correlations": draw}
     )
+
+
+def _compared(run: Run) -> list[str]:
+    """Scores to follow over time: of dozens, the pairs would be hundreds."""
+    names = shown(run)
+    return names if len(names) > 1 else list(run.score_names)
 
 
 def _theory(run: Run) -> Answer:

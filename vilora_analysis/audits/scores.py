@@ -66,7 +66,7 @@ def _decomposition(run: Run) -> Answer:
 
 def _breakdown(run: Run) -> Answer:
     columns = [f"score.{name}" for name in analysis.BREAKDOWN_SCORES]
-    recorded = run.triplets(["step", *columns])
+    recorded = run.triplets(["step", *columns], thinned(run))
     frames = [analysis.breakdown(recorded, budget) for budget in _budgets(run)]
     said = " ".join(map(analysis.breakdown_verdict, frames))
     return Answer({"breakdown": pd.concat(frames, ignore_index=True)}, verdict=said)
