@@ -117,9 +117,10 @@ def _words(text: str) -> list[str]:
 
 def _penalty(runs: Sequence[Run]) -> Answer:
     ranks, overlap = analysis.rank_by_penalty(runs), analysis.penalty_overlap(runs)
-    draw = partial(figures.penalty_rank, ranks)
+    said = analysis.penalty_verdict(ranks)
+    draw = partial(figures.penalty_rank, ranks, caption=said)
     tables = {"penalty": ranks, "penalty_overlap": overlap}
-    return Answer(tables, {"penalty": draw}, analysis.penalty_verdict(ranks))
+    return Answer(tables, {"penalty": draw}, said)
 
 
 def _any(holds: Callable[[Run], bool], otherwise: str) -> Callable[[Sequence[Run]], str]:
