@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 
 from vilora_analysis import analysis, figures
-from vilora_analysis.audits.definition import Answer, Audit
+from vilora_analysis.audits.definition import Answer, Audit, needs
 from vilora_analysis.audits.shown import of_shown, shown, thinned
 from vilora_analysis.log import Run
 
@@ -82,16 +82,12 @@ BASIC = (
         "health",
         "can anything about uncertainty be read into the run?",
         _health,
-        lambda run: "" if analysis.has_health(run) else "it needs a run trained with IVON",
+        needs(analysis.has_health, "it needs a run trained with IVON"),
     ),
     Audit(
         "theory",
         "does the paper's chain from sensitivity to snr hold, link by link?",
         _theory,
-        lambda run: (
-            ""
-            if analysis.has_theory(run)
-            else "it needs a run trained with IVON, and its scores recorded"
-        ),
+        needs(analysis.has_theory, "it needs a run trained with IVON, and its scores recorded"),
     ),
 )

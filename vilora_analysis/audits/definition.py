@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vilora_analysis.log import Run
 
-__all__ = ["Answer", "Audit", "JointAudit"]
+__all__ = ["Answer", "Audit", "JointAudit", "needs"]
 
 Draw = Callable[[], "Figure"]
 
@@ -69,3 +69,8 @@ class JointAudit:
     question: str
     ask: Callable[[Sequence[Run]], Answer]
     lacking: Callable[[Sequence[Run]], str]
+
+
+def needs(holds: Callable[[Run], bool], otherwise: str) -> Callable[[Run], str]:
+    """What a run lacks, as :attr:`Audit.lacking` says it, from whether it holds what is needed."""
+    return lambda run: "" if holds(run) else otherwise

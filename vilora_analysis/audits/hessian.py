@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 
 from vilora_analysis import analysis, figures
-from vilora_analysis.audits.definition import Answer, Audit
+from vilora_analysis.audits.definition import Answer, Audit, needs
 from vilora_analysis.audits.shown import thinned
 from vilora_analysis.log import Run
 
@@ -64,10 +64,9 @@ HESSIAN = (
         "equilibrium",
         "is 1/σ the initial value, curvature, or the optimizer's own correction?",
         _equilibrium,
-        lambda run: (
-            ""
-            if analysis.has_equilibrium(run)
-            else "it needs a run trained with IVON, with h and squared gradients recorded"
+        needs(
+            analysis.has_equilibrium,
+            "it needs a run trained with IVON, with h and squared gradients recorded",
         ),
     ),
     Audit(
@@ -84,10 +83,9 @@ HESSIAN = (
         "example_fisher",
         "is h the Fisher of single examples?",
         fisher_answer,
-        lambda run: (
-            ""
-            if analysis.has_example_fisher(run)
-            else "it was not measured (vilora fisher RUN, or vilora train --fisher-every N)"
+        needs(
+            analysis.has_example_fisher,
+            "it was not measured (vilora fisher RUN, or vilora train --fisher-every N)",
         ),
     ),
 )

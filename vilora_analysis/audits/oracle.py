@@ -6,7 +6,7 @@ import math
 from functools import partial
 
 from vilora_analysis import analysis, figures
-from vilora_analysis.audits.definition import Answer, Audit
+from vilora_analysis.audits.definition import Answer, Audit, needs
 from vilora_analysis.audits.shown import of_shown
 from vilora_analysis.log import Run
 from vilora_analysis.log.oracle import TARGETS
@@ -48,10 +48,6 @@ ORACLE = (
         "oracle",
         "which score knows what the model loses without each triplet?",
         oracle_answer,
-        lambda run: (
-            ""
-            if analysis.has_oracle(run)
-            else "it was not asked (vilora oracle RUN --data-dir DIR)"
-        ),
+        needs(analysis.has_oracle, "it was not asked (vilora oracle RUN --data-dir DIR)"),
     ),
 )

@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 
 from vilora_analysis import analysis, figures
-from vilora_analysis.audits.definition import Answer, Audit, Draw
+from vilora_analysis.audits.definition import Answer, Audit, Draw, needs
 from vilora_analysis.audits.shown import of_shown, thinned
 from vilora_analysis.log import Run
 
@@ -51,8 +51,9 @@ def _bridge(run: Run) -> Answer:
         "bridge_swaps": swaps,
         "bridge_aggregation": analysis.bridge_aggregation(run),
     }
-    draw = partial(figures.score_bridge, shares, caption=analysis.bridge_verdict(shares))
-    return Answer(tables, {"bridge": draw}, analysis.bridge_verdict(shares))
+    said = analysis.bridge_verdict(shares)
+    draw = partial(figures.score_bridge, shares, caption=said)
+    return Answer(tables, {"bridge": draw}, said)
 
 
 def _decomposition(run: Run) -> Answer:
@@ -104,31 +105,22 @@ SCORES = (
         "shadow",
         "what would each score have kept?",
         _shadow,
-        lambda run: (
-            ""
-            if analysis.has_shadow(run)
-            else "it needs two scores, and a decision at a recorded step"
-        ),
+        needs(analysis.has_shadow, "it needs two scores, and a decision at a recorded step"),
     ),
     Audit(
         "bridge",
         "which ingredient moves the ranking from sensitivity to snr?",
         _bridge,
-        lambda run: (
-            ""
-            if analysis.has_bridge(run)
-            else "it needs the scores between the two (vilora train --scores default bridge)"
+        needs(
+            analysis.has_bridge,
+            "it needs the scores between the two (vilora train --scores default bridge)",
         ),
     ),
     Audit(
         "decomposition",
         "how much of snr is magnitude, how much width?",
         _decomposition,
-        lambda run: (
-            ""
-            if analysis.has_decomposition(run)
-            else "it needs a run trained with IVON that records snr"
-        ),
+        needs(analysis.has_decomposition, "it needs a run trained with IVON that records snr"),
     ),
     Audit(
         "breakdown",
