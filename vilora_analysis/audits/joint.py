@@ -49,7 +49,7 @@ def _bridges(runs: Sequence[Run]) -> Answer:
     numbers = ["nearer", "least", "most", "moved", "apart"]
     mean = whole.groupby(keys, sort=False)[numbers].mean().reset_index().assign(step=0)
     said = " ".join(
-        f"{name}: {analysis.bridge_verdict(rows).replace('At step 0 s', 'On average s')}"
+        f"{name}: {analysis.bridge_verdict(rows, when='On average')}"
         for name, rows in mean.groupby("system", sort=False)
     )
     if whole["system"].nunique() > _MOST_GROUPS:
