@@ -5,8 +5,10 @@ all together. To add an audit, write a function from a run to an :class:`Answer`
 file of its subject.
 """
 
+from vilora_analysis.audits.claims import claims_answer
 from vilora_analysis.audits.definition import Answer, Audit, JointAudit
 from vilora_analysis.audits.execute import AUDITS, JOINT_AUDITS, Result, audit_runs, planned
+from vilora_analysis.audits.planted import planted_answer
 from vilora_analysis.audits.write import write_answer, write_page, write_table
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "JointAudit",
     "Result",
     "audit_runs",
+    "claims_answer",
     "planned",
+    "planted_answer",
     "write_answer",
     "write_page",
     "write_table",

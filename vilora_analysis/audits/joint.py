@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 
 from vilora_analysis import analysis, figures, scores
+from vilora_analysis.audits.claims import CLAIMS
 from vilora_analysis.audits.definition import Answer, JointAudit
+from vilora_analysis.audits.planted import PLANTED
 from vilora_analysis.audits.systems import systems
 from vilora_analysis.log import Run
 
@@ -74,45 +75,9 @@ def _equilibria(runs: Sequence[Run]) -> Answer:
     return Answer({"equilibria": frame}, {"equilibria": draw}, said, notes)
 
 
-def _claims(runs: Sequence[Run]) -> Answer:
-    frame = analysis.claims(runs)
-    tasks = frame["task"].unique()
-    drawn = {
-        "-".join(["claims", *_words(task)]): partial(
-            figures.claims_forest, frame[frame["task"] == task]
-        )
-        for task in tasks
-    }
-    notes = tuple(frame.attrs["notes"])
-    return Answer({"claims": frame}, drawn, analysis.claims_verdict(frame), notes)
-
-
-def _planted(runs: Sequence[Run]) -> Answer:
-    groups = systems(filter(analysis.has_planted, runs))
-    found = {name: analysis.planted_found(members) for name, members in groups.items()}
-    summaries = {name: analysis.planted_summary(frame) for name, frame in found.items()}
-    tables = {
-        "planted_found": _named(found),
-        "planted_summary": _named(summaries),
-    }
-    drawn = {
-        "-".join(["planted_recall", *([] if len(groups) == 1 else _words(name))]): partial(
-            figures.planted_recall, summaries[name], members[0].labels
-        )
-        for name, members in groups.items()
-    }
-    said = [f"{n}: {analysis.planted_verdict(frame)}" for n, frame in summaries.items()]
-    return Answer(tables, drawn, " ".join(said))
-
-
 def _named(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     named = [frame.assign(system=name) for name, frame in frames.items()]
     return pd.concat(named, ignore_index=True)
-
-
-def _words(text: str) -> list[str]:
-    """What of a name can stand in that of a file."""
-    return re.findall(r"[\w.]+", text)
 
 
 def _penalty(runs: Sequence[Run]) -> Answer:
@@ -150,22 +115,12 @@ JOINT = (
         _equilibria,
         _any(analysis.has_equilibrium, "no run was trained with IVON"),
     ),
-    JointAudit(
-        "claims",
-        "what do these runs say about the paper's claims?",
-        _claims,
-        _any(lambda run: run.manifest.status == "finished", "no run is finished"),
-    ),
+    CLAIMS,
     JointAudit(
         "penalty",
         "where does an L1 penalty end, beside a budget?",
         _penalty,
         _any(_is_penalised, "no run has an L1 penalty (vilora train --allocation l1)"),
     ),
-    JointAudit(
-        "planted",
-        "do the scores find ranks that were planted?",
-        _planted,
-        _any(analysis.has_planted, "nothing was planted (vilora planted)"),
-    ),
+    PLANTED,
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from vilora_analysis import analysis, figures
-from vilora_analysis.audits import write_table
+from vilora_analysis import analysis
+from vilora_analysis.audits import claims_answer, write_answer
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.errors import LogError
@@ -19,12 +18,6 @@ from vilora_analysis.log.parts import replace_file
 from vilora_analysis.provenance import footer, recorded
 
 __all__ = ["claims"]
-
-_CAPTION = (
-    "A row a test; its effect and 95% interval in margins of the test (band). Solid: exact, by the "
-    "sign-flip test or the jackknife; dotted: Student's, where too few pairs bound none, and which "
-    "decides nothing. [shadow], [oracle]: one run a seed answers; else runs pruned by each score."
-)
 
 
 def claims(command: commands.Claims, console: Terminal, runs: Sequence[Run]) -> int:
@@ -45,7 +38,7 @@ def claims(command: commands.Claims, console: Terminal, runs: Sequence[Run]) -> 
     if command.out is not None:
         with recorded(references(runs)):
             files = _write(frame, command.out, command.alpha)
-        console.line(f"{len(files)} files in {command.out}; why, test by test: {files[2]}")
+        console.line(f"{len(files)} files in {command.out}; why, test by test: {files[0]}")
     return 0
 
 
@@ -79,17 +72,11 @@ def _numbers(row: pd.Series) -> str:
 
 
 def _write(frame: pd.DataFrame, out: Path, alpha: float) -> list[Path]:
-    """Tables, the sheet in Markdown, and a figure a task."""
-    caption = _CAPTION.replace("95%", f"{100 * (1 - alpha):g}%")
+    """Table, the sheet in Markdown, and a figure a task."""
+    sheet = out / "claims.md"
+    files = write_answer(claims_answer(frame, alpha), out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        files = write_table(frame, out / "claims")
-        files.append(out / "claims.md")
-        replace_file(files[-1], analysis.claims_markdown(frame) + footer())
-        for task in frame["task"].unique():
-            rows = frame[frame["task"] == task]
-            name = "-".join(["claims", *re.findall(r"[\w.]+", task)])
-            files += figures.save(figures.claims_forest(rows, caption=caption), out / name)
+        replace_file(sheet, analysis.claims_markdown(frame) + footer())
     except OSError as error:
         raise LogError(f"cannot write to {out}: {error}") from None
-    return files
+    return [sheet, *files]
