@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from vilora_analysis import analysis
-from vilora_analysis.audits.basic import BASIC
-from vilora_analysis.audits.definition import Answer
-from vilora_analysis.audits.hessian import HESSIAN
-from vilora_analysis.audits.joint import JOINT
-from vilora_analysis.audits.oracle import ORACLE
-from vilora_analysis.audits.scores import SCORES
+from vilora_analysis.audits.ask import AUDITS, JOINT_AUDITS, ask_runs, planned
 from vilora_analysis.audits.write import write_answer
-from vilora_analysis.errors import ConfigError, LogError
-from vilora_analysis.log import Run, references
-from vilora_analysis.provenance import RunReference, recorded
+from vilora_analysis.log import Run
+from vilora_analysis.provenance import recorded
 
 __all__ = ["AUDITS", "JOINT_AUDITS", "Result", "audit_runs", "planned"]
-
-AUDITS = (*BASIC, *SCORES, *HESSIAN, *ORACLE)
-"""What each run is asked."""
-JOINT_AUDITS = JOINT
-"""What all runs are asked together."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +44,8 @@ class Result:
     seconds: float
 
 
-def planned(runs: Sequence[Run]) -> int:
-    """How many results :func:`audit_runs` will give."""
-    return len(runs) * len(AUDITS) + len(JOINT_AUDITS)
-
-
 def audit_runs(runs: Sequence[Run], out: Path) -> Iterator[Result]:
-    """Audit runs one by one, then together.
+    """Audit runs one by one, then together, and write each answer.
 
     Parameters
     ----------
@@ -85,44 +67,11 @@ def audit_runs(runs: Sequence[Run], out: Path) -> Iterator[Result]:
     LogError
         If the folder cannot be written.
     """
-    names = [run.name for run in runs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(
-            f"several runs are called {', '.join(twice)}; audit them apart, each to an --out"
-        )
-    sources = references(runs)
-    for run, source in zip(runs, sources, strict=True):
-        unrecorded = _unrecorded(run)
-        for audit in AUDITS:
-            reason = unrecorded or audit.lacking(run)
-            about = (audit.name, audit.question, run.name)
-            yield _answered(about, reason, partial(audit.ask, run), out / run.name, (source,))
-    for joint in JOINT_AUDITS:
-        about = (joint.name, joint.question, "")
-        yield _answered(about, joint.lacking(runs), partial(joint.ask, runs), out, sources)
-
-
-def _unrecorded(run: Run) -> str:
-    """Why there is nothing to ask about, if so."""
-    try:
-        analysis.decision_step(run)
-    except LogError as error:
-        return str(error)
-    return ""
-
-
-def _answered(
-    about: tuple[str, str, str],
-    reason: str,
-    ask: Callable[[], Answer],
-    out: Path,
-    sources: tuple[RunReference, ...],
-) -> Result:
-    began = time.perf_counter()
-    try:
-        answer = Answer(notes=(f"not asked: {reason}",)) if reason else ask()
-    except (LogError, ConfigError) as error:
-        answer = Answer(notes=(f"not answered: {error}",))
-    with recorded(sources):
-        files = write_answer(answer, out)
-    return Result(*about, tuple(files), answer.verdict, answer.notes, time.perf_counter() - began)
+    for asked in ask_runs(runs):
+        began = time.perf_counter()
+        with recorded(asked.sources):
+            files = write_answer(asked.answer, out / asked.run)
+        taken = asked.seconds + time.perf_counter() - began
+        answer = asked.answer
+        about = (asked.audit, asked.question, asked.run)
+        yield Result(*about, tuple(files), answer.verdict, answer.notes, taken)
