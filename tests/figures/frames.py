@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
-from vilora_analysis import analysis, figures
+from vilora_analysis import analysis
 
 MATRICES = ["W_f2", "W_o", "W_q", "W_f1", "W_v", "W_k"]  # not the order they are drawn in
 SCORES = ("snr", "mean_abs", "inverse_std", "sensitivity")
@@ -128,20 +131,6 @@ def decomposition(factors: tuple[str, ...] = ("E", "A", "B", "all")) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-DRAWINGS: dict[str, Callable[[], Figure]] = {
-    "ranks": lambda: figures.rank_heatmap(ranks()),
-    "correlation": lambda: figures.score_correlation(correlations(), LABELS),
-    "theory": lambda: figures.theory_scatter(*theory(), LINKS),
-    "shadow overlap": lambda: figures.shadow_overlap(overlap(), LABELS),
-    "shadow churn": lambda: figures.shadow_churn(churn(), LABELS),
-    "equilibrium": lambda: figures.hessian_equilibrium(*equilibrium(), caption="sigma is h. " * 9),
-    "decomposition": lambda: figures.snr_decomposition(
-        decomposition().query("step == 4"), decomposition(), caption="snr is mostly |mu|."
-    ),
-    "health": lambda: figures.posterior_health(*health(), caption="sigma is uniform; " * 9),
-}
-
-
 def cells_of(axes: Axes) -> dict[tuple[str, str], str]:
     """Number written in each cell, by the labels of its row and column."""
     rows = {
@@ -182,3 +171,19 @@ def pixels_of(figure: Figure) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return bytes(canvas.buffer_rgba())
+
+
+def texts_drawn(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> dict[Text, Bbox]:
+    """Every text that reaches the page, and where."""
+    drawn: dict[Text, Bbox] = {}
+    draw = Text.draw
+
+    def watched(text: Text, renderer: RendererBase) -> None:
+        if text.get_visible() and text.get_text().strip():
+            drawn[text] = Text.get_window_extent(text, renderer)
+        draw(text, renderer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", watched)
+        FigureCanvasAgg(figure).draw()
+    return drawn

@@ -59,7 +59,10 @@ def test_values_without_a_logarithm_are_left_out() -> None:
     assert figure.axes[0].get_xlim()[0] > 0
 
 
-@pytest.mark.parametrize("caption", ["", "1/sigma comes from the correction term."])
-def test_the_caption_stands_below(caption: str) -> None:
+@pytest.mark.parametrize(
+    ("caption", "set_as"),
+    [("", ""), ("1/sigma is the term, -3% of it.", "1/σ is the term, −3% of it.")],
+)
+def test_the_caption_stands_below(caption: str, set_as: str) -> None:
     figure = figures.hessian_equilibrium(*equilibrium(), caption=caption)
-    assert figure.get_supxlabel() == caption
+    assert figure.get_supxlabel() == set_as

@@ -75,8 +75,8 @@ def test_no_line_where_the_ratio_is_unknown() -> None:
 
 def test_ratios_over_the_training_are_over_what_is_claimed() -> None:
     *_, axes = visible(example_fisher_scatter(points(), fits(), LABELS))
-    lines = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
-    assert len(lines) == 6
+    lines = [line for line in axes.lines if line.get_marker() != "None"]
+    assert [line.get_marker() for line in lines] == ["^", "o", "s"] * 2
     for line in lines:
         assert np.asarray(line.get_xdata()).tolist() == [10, 20]
         np.testing.assert_allclose(line.get_ydata(), [10, 20])

@@ -53,8 +53,9 @@ def test_the_ceiling_is_drawn_where_it_is_known() -> None:
 
 
 def test_losses_are_a_line_a_score_and_a_band_for_chance() -> None:
-    right = oracle_scores(agreement(), regret(), LABELS).axes[-1]
-    names = [text.get_text() for text in right.get_legend().get_texts()]
+    figure = oracle_scores(agreement(), regret(), LABELS)
+    right, (legend,) = figure.axes[-1], figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
     assert names == ["random (±1 s.d.)", "oracle: least helpful first", "|μ|/σ", "|μ|"]
     assert [line.get_ydata().tolist() for line in right.lines] == [
         [3.1, 6.1],
@@ -73,9 +74,10 @@ def test_markers_and_colours_tell_the_scores_apart() -> None:
 
 
 def test_only_the_losses_of_the_scores_shown_are_drawn() -> None:
-    axes = oracle_scores(agreement(), regret(), LABELS, targets=["moved"], shown=["snr"]).axes
+    figure = oracle_scores(agreement(), regret(), LABELS, targets=["moved"], shown=["snr"])
+    axes, (legend,) = figure.axes, figure.legends
     assert len(axes) == 2
-    assert [text.get_text() for text in axes[-1].get_legend().get_texts()][-1] == "|μ|/σ"
+    assert [text.get_text() for text in legend.get_texts()][-1] == "|μ|/σ"
     assert axes[0].lines[2].get_color() == "0.45"
 
 

@@ -34,7 +34,7 @@ def test_points_and_budgets_are_those_of_the_frame() -> None:
     points, reference = right.lines
     assert sorted(points.get_xdata().tolist()) == [3, 220]  # of one the result is missing
     assert reference.get_ydata().tolist() == [0.7, 0.75]
-    assert {text.get_text() for text in right.texts} == {"0.01", "0.0001"}
+    assert {text.get_text() for text in right.texts} == {"0.01", "0.0001", "(b)"}
     assert right.get_ylabel() == "accuracy"
     assert not same_color(points.get_color(), reference.get_color())
 

@@ -10,10 +10,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from tests.figures.frames import cells_of
-from tests.figures.test_figures import texts_drawn
+from tests.figures.frames import cells_of, texts_drawn
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.figures import planted_heatmap, planted_recall
+from vilora_analysis.figures.palette import score_look
 
 LABELS = {"snr": "|μ|/σ", "mean_abs": "|μ|", "sensitivity": "Ī·Ū"}
 MEANS = {"mean_abs": 0.3, "snr": 0.7, "sensitivity": 0.6, "oracle": 0.8, "chance": 0.1}
@@ -53,8 +53,11 @@ def names_of(axes: Axes) -> list[str]:
 def test_the_best_score_is_on_top_with_its_interval() -> None:
     left, _ = planted_recall(summary(), LABELS).axes
     assert names_of(left) == ["|μ|", "Ī·Ū", "|μ|/σ"]
-    points = left.lines[-1]
-    assert points.get_xdata().tolist() == [0.3, 0.6, 0.7]
+    points = [line for line in left.lines if line.get_linestyle() == "None"]
+    assert [line.get_xdata()[0] for line in points] == [0.3, 0.6, 0.7]
+    looks = [(line.get_color(), line.get_marker()) for line in points]
+    known = map(score_look, ("mean_abs", "sensitivity", "snr"))
+    assert looks == [(look["color"], look["marker"]) for look in known]
     (intervals,) = left.collections
     ends = [segment[:, 0].tolist() for segment in intervals.get_segments()]
     assert np.ravel(ends) == pytest.approx([0.25, 0.35, 0.55, 0.65, 0.65, 0.75])
@@ -129,7 +132,7 @@ def test_all_type_is_legible_and_apart(name: str, monkeypatch: pytest.MonkeyPatc
         parts = [pd.DataFrame(rows).assign(source=source) for source in ("planted", "snr", "x")]
         figure = planted_heatmap(pd.concat(parts), LABELS, caption="seed-0")
     texts = texts_drawn(figure, monkeypatch)
-    assert min(text.get_fontsize() for text in texts) >= 4
+    assert min(text.get_fontsize() for text in texts) >= 5
     level = [box for text, box in texts.items() if text.get_rotation() in (0.0, 90.0)]
     for first, second in itertools.combinations(level, 2):
         assert not first.padded(-0.5).overlaps(second.padded(-0.5))

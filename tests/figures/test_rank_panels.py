@@ -147,12 +147,15 @@ def test_entropy_stands_beside_the_name() -> None:
     ]
 
 
-def test_many_layers_stand_two_panels_a_row_and_too_many_without_numbers() -> None:
-    drawn, _ = split(figures.rank_panels(panels(layers=24)))
-    assert len(drawn[0].texts) == 24 * 6
-    assert [p.rowspan.start for p in [axes.get_subplotspec() for axes in drawn] if p] == [
+def test_the_more_layers_the_fewer_panels_a_row_and_too_many_are_without_numbers() -> None:
+    few, _ = split(figures.rank_panels(panels(layers=16)))
+    assert len(few[0].texts) == 16 * 6
+    assert [p.rowspan.start for p in [axes.get_subplotspec() for axes in few] if p] == [
         *(0, 0, 1, 1, 2)
     ]
+    drawn, _ = split(figures.rank_panels(panels(layers=24)))
+    assert len(drawn[0].texts) == 24 * 6
+    assert [p.rowspan.start for p in [axes.get_subplotspec() for axes in drawn] if p] == [*range(5)]
     assert labels(drawn[0])[1] == [str(layer) for layer in range(1, 24, 2)]
     crowded, _ = split(figures.rank_panels(panels(layers=48)))
     assert not crowded[0].texts

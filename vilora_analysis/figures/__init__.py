@@ -3,6 +3,7 @@
 Every function returns the Figure; :func:`save` writes it as PNG and PDF.
 """
 
+from vilora_analysis.figures.bench import step_times
 from vilora_analysis.figures.bridge import score_bridge
 from vilora_analysis.figures.claims import claims_forest
 from vilora_analysis.figures.correlation import score_correlation
@@ -43,5 +44,6 @@ __all__ = [
     "shadow_churn",
     "shadow_overlap",
     "snr_decomposition",
+    "step_times",
     "theory_scatter",
 ]

@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import DOUBLE_COLUMN, StyledFigure, add_caption, styled
+from vilora_analysis.figures.palette import GROUPS, GUIDE, group_look
+from vilora_analysis.figures.panels import legend_above, panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, inches
 
 __all__ = ["score_bridge"]
 
@@ -19,8 +21,7 @@ _NAMES = {
     "weight": "weight of now, not of then",
     "curvature": "squared gradient to IVON's h",
 }
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-_MARKERS = "osD^"
+_MOST = min(4, len(GROUPS))
 
 
 def score_bridge(
@@ -28,7 +29,7 @@ def score_bridge(
     *,
     group: str = "run",
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw how much nearer to snr each swap brings the ranking, and how far it moves it.
 
@@ -42,7 +43,7 @@ def score_bridge(
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -59,32 +60,30 @@ def score_bridge(
     rows = frame[(frame["part"] == "all") & frame["nearer"].notna()]
     names = rows[group].astype(str) if group in rows else pd.Series("", index=rows.index)
     groups = list(dict.fromkeys(names))
-    if not 1 <= len(groups) <= len(_COLOURS):
+    if not 1 <= len(groups) <= _MOST:
         raise ConfigError(
-            f"expected 1 to {len(_COLOURS)} groups in column {group!r} to draw, got {len(groups)}; "
+            f"expected 1 to {_MOST} groups in column {group!r} to draw, got {len(groups)}; "
             "give another column, or fewer runs"
         )
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.36 * width))
-        left, right = figure.subplots(1, 2, sharey=True)
+    page = inches(width)
+    with panel_row(page, 0.36 * page, 2, sharey=True, caption=caption) as (figure, panels):
+        left, right = panels
         for number, name in enumerate(groups):
             own = rows[names == name]
             offset = (number - (len(groups) - 1) / 2) * 0.8 / len(groups)
             _ranges(left, own, offset)
             _points(left, own, "nearer", offset, number, name, len(groups))
             _points(right, own, "moved", offset, number, name, len(groups))
-        left.axvline(0, color="0.4", linewidth=0.6)
+        left.axvline(0, **GUIDE)
         for axes in (left, right):
             axes.locator_params(axis="x", nbins=5)
         left.set_yticks(range(len(_NAMES)), list(_NAMES.values()))
         left.invert_yaxis()
         left.set_xlabel("nearer to snr (Spearman)")
         right.set_xlabel("ranking moved (1 − Spearman)")
-        for letter, axes in zip("ab", (left, right), strict=True):
-            axes.set_title(f"({letter})", loc="left")
         if groups != [""]:
-            right.legend(fontsize=6, frameon=False, loc="best")
-        add_caption(figure, caption)
+            points = [line for line in right.lines if not str(line.get_label()).startswith("_")]
+            legend_above(right, points, ncols=2)
     return figure
 
 
@@ -103,25 +102,24 @@ def _ranges(axes: Axes, rows: pd.DataFrame, offset: float) -> None:
 def _points(
     axes: Axes, rows: pd.DataFrame, column: str, offset: float, number: int, name: str, groups: int
 ) -> None:
-    colour = _COLOURS[number]
+    look = group_look(number)
     values = [rows.loc[rows["swap"] == swap, column].to_numpy() for swap in _NAMES]
     heights = np.arange(len(_NAMES)) + offset
     axes.barh(
         heights,
         [found.mean() if len(found) else 0.0 for found in values],
         height=0.7 / groups,
-        color=colour,
-        alpha=0.35,
+        color=look["color"],
+        alpha=0.3,
         linewidth=0,
-        label=name,
     )
     for height, found in zip(heights, values, strict=True):
         axes.plot(
             found,
             np.full(len(found), height),
-            _MARKERS[number],
-            color=colour,
             markersize=2.5,
             linestyle="none",
             zorder=4,
+            label=name if height == heights[0] else None,
+            **look,
         )

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import DOUBLE_COLUMN, StyledFigure, add_caption, styled
+from vilora_analysis.figures.panels import panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, SMALLEST, Width, inches, typeset
 
 __all__ = ["claims_forest"]
 
@@ -26,13 +27,12 @@ VERDICTS = {
 
 _ROW = 0.18  # inches
 _REACH = 4.0  # margins to either side of the axis
-_SMALL = 5.5
 _COLUMNS = {"pairs": 0.0, "effect": 0.1, "verdict": 0.74}
-_TIGHT = {"fontsize": 4.6, "linespacing": 0.95}
+_LINE = 60  # characters
 
 
 def claims_forest(
-    frame: pd.DataFrame, *, caption: str = "", width: float = DOUBLE_COLUMN
+    frame: pd.DataFrame, *, caption: str = "", width: Width = DOUBLE_COLUMN
 ) -> Figure:
     """Draw the tests of one task below each other, claim by claim.
 
@@ -43,7 +43,7 @@ def claims_forest(
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -65,10 +65,10 @@ def claims_forest(
             "one as in frame[frame['task'] == ...]"
         )
     heights = list(_heights(frame))
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.75 + _ROW * (max(heights) + 1)))
-        ratios = (1.5, 1, 1.5)
-        left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=ratios)
+    height = 0.75 + _ROW * (max(heights) + 1)
+    layout: dict[str, Any] = {"sharey": True, "width_ratios": (1.75, 1, 1.5), "caption": caption}
+    with panel_row(inches(width), height, 3, letters=False, **layout) as (figure, panels):
+        left, middle, right = panels
         _frame_axes(left, middle, right, heights)
         claims = list(frame["claim"])
         for place, ((_, row), height) in enumerate(zip(frame.iterrows(), heights, strict=True)):
@@ -76,8 +76,7 @@ def claims_forest(
             _words(left, right, row, height, row["claim"] if first else "")
             if row["n_pairs"]:
                 _interval(middle, row, height)
-        middle.set_title(str(tasks[0]))
-        add_caption(figure, caption)
+        left.set_title(str(tasks[0]), loc="left")
     return figure
 
 
@@ -95,7 +94,7 @@ def _frame_axes(left: Axes, axes: Axes, right: Axes, heights: list[float]) -> No
         side.set_axis_off()
         side.set_xlim(0, 1)
     for name, place in _COLUMNS.items():
-        right.text(place, -1, name, color="0.4", fontsize=_SMALL, in_layout=False)
+        right.text(place, -1, name, color="0.4", fontsize=SMALLEST, in_layout=False)
     axes.axvspan(-1, 1, color="0.92", linewidth=0, zorder=0)
     axes.axvline(0, color="0.6", linewidth=0.6, zorder=1)
     axes.set_xlim(-_REACH, _REACH)
@@ -108,11 +107,11 @@ def _frame_axes(left: Axes, axes: Axes, right: Axes, heights: list[float]) -> No
 
 
 def _words(left: Axes, right: Axes, row: pd.Series, height: float, claim: str) -> None:
-    look: dict[str, Any] = {"va": "center", "fontsize": _SMALL, "in_layout": False}
+    look: dict[str, Any] = {"va": "center", "fontsize": SMALLEST, "in_layout": False}
     evidence = "" if row["evidence"].startswith("runs") else f" [{row['evidence'].split()[0]}]"
     left.text(0, height, claim, weight="bold", **look)
-    lines = wrap(row["statement"] + evidence, 58)
-    left.text(0.09, height, "\n".join(lines), **(look if len(lines) == 1 else look | _TIGHT))
+    lines = wrap(typeset(row["statement"]) + evidence, _LINE)
+    left.text(0.09, height, "\n".join(lines), linespacing=0.95, **look)
     right.text(_COLUMNS["pairs"], height, str(row["n_pairs"] or "–"), **look)
     right.text(_COLUMNS["effect"], height, _effect(row), **look)
     colour, _ = VERDICTS[row["verdict"]]
@@ -147,7 +146,7 @@ def _effect(row: pd.Series) -> str:
     effect, low, high = (round(row[name], 6) + 0.0 for name in ("effect", "low", "high"))
     value = f"{effect:+.3g}"
     ends = "" if np.isnan(low) else f" [{low:.3g}, {high:.3g}]"
-    return f"{value}{ends} {row['unit']}".replace("-", "−")
+    return f"{value}{ends}".replace("-", "−") + f" {row['unit']}"
 
 
 def _readable(colour: str) -> str:

@@ -11,14 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.palette import SIGNED
+from vilora_analysis.figures.panels import colour_bar, panel_row
 from vilora_analysis.figures.style import (
     SINGLE_COLUMN,
-    StyledFigure,
-    add_caption,
+    SMALLEST,
+    Width,
     cell_text,
     contrast_numbers,
+    inches,
     number,
-    styled,
 )
 
 __all__ = ["matrix_figure", "score_correlation", "square"]
@@ -29,7 +31,7 @@ def score_correlation(
     labels: Mapping[str, str],
     *,
     caption: str = "",
-    width: float = SINGLE_COLUMN,
+    width: Width = SINGLE_COLUMN,
 ) -> Figure:
     """Draw the lower triangle of a correlation matrix, the number in each cell.
 
@@ -44,7 +46,7 @@ def score_correlation(
     caption
         A line to stand below, for example what the symbols of the labels mean.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def matrix_figure(
     *,
     bar: str,
     caption: str,
-    width: float,
+    width: Width,
 ) -> Figure:
     """Draw a matrix of numbers from -1 to 1 between scores, the number in each cell.
 
@@ -90,27 +92,28 @@ def matrix_figure(
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
     """
-    size = cell_text(width, matrix.shape[1], 5, largest=5.5)
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.8 * width))
-        axes = figure.subplots()
+    page = inches(width)
+    size = cell_text(page, matrix.shape[1], 5, largest=SMALLEST)
+    write = number if size else _minus
+    with panel_row(page, 0.8 * page, caption=caption) as (figure, (axes,)):
         sns.heatmap(
             matrix.rename(index=labels, columns=labels),
             mask=hidden,
             ax=axes,
             vmin=-1,
             vmax=1,
-            cmap="RdBu_r",
-            annot=np.vectorize(number, otypes=[object])(matrix) if size else False,
+            cmap=SIGNED,
+            annot=np.vectorize(write, otypes=[object])(matrix),
             fmt="",
-            annot_kws={"size": size},
+            annot_kws={"size": size or SMALLEST},
             linewidths=0.4,
             linecolor="white",
             square=True,
-            cbar_kws={"label": bar, "shrink": 0.7, "pad": 0.02, "ticks": MultipleLocator(0.5)},
+            cbar=False,
         )
+        colour_bar(figure, axes.collections[0], axes, bar, shrink=0.7, ticks=MultipleLocator(0.5))
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
         # slanted where there is room for it, and upright where lines would touch
@@ -119,8 +122,12 @@ def matrix_figure(
             label.set(ha="right", va="top" if size else "center", rotation_mode="anchor")
         axes.tick_params(axis="y", rotation=0)
         contrast_numbers(axes)
-        add_caption(figure, caption)
     return figure
+
+
+def _minus(value: float) -> str:
+    """Sign of a cell without room for its number: the ends of the colours are alike in grey."""
+    return "−" if number(value).startswith("−") else ""
 
 
 def _only(correlations: pd.DataFrame, column: str) -> str:

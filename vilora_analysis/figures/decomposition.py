@@ -9,24 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import (
-    COLOURS,
-    DOUBLE_COLUMN,
-    StyledFigure,
-    add_caption,
-    readable_on,
-    styled,
-)
+from vilora_analysis.figures.palette import COLOURS, FACTOR_LINES, GUIDE, score_look
+from vilora_analysis.figures.panels import legend_above, panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, inches, readable_on
 
 __all__ = ["snr_decomposition"]
 
 _PARTS = {
-    "mu": (r"$|\mu|$", "#56B4E9"),
-    "sigma": (r"$1/\sigma$", "#E69F00"),
-    "rest": ("rest", "0.7"),
+    "mu": (r"$|\mu|$", score_look("mean_abs")["color"]),
+    "sigma": (r"$1/\sigma$", score_look("inverse_std")["color"]),
+    "rest": ("rest", "0.75"),
 }
 _ORDER = [*COLOURS, "all"]
-_LINES = {**COLOURS, "all": "black"}
 _LEAST = 0.06  # narrower, a bar has no room for its number
 
 
@@ -35,7 +29,7 @@ def snr_decomposition(
     over_time: pd.DataFrame | None = None,
     *,
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw how much of the SNR each ingredient explains, by factor and by step.
 
@@ -48,7 +42,7 @@ def snr_decomposition(
     caption
         A line to stand below, for example the verdict.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -67,21 +61,14 @@ def snr_decomposition(
         raise ConfigError(
             f"expected the rows of one step, got {', '.join(map(str, steps)) or 'none'}; choose one"
         )
-    with styled():
-        panels = 2 if over_time is None else 3
-        figure = StyledFigure(figsize=(width, 0.26 * width))
-        axes = figure.subplots(1, panels)
+    page, across = inches(width), 2 if over_time is None else 3
+    with panel_row(page, 0.26 * page, across, caption=caption) as (figure, axes):
         rows = frame.set_index("factor").reindex([f for f in _ORDER if f in set(frame["factor"])])
         _bars(axes[0], rows, "share", ("mu", "sigma", "rest"), "of the variance of log snr")
         _bars(axes[1], rows, "rank", ("mu", "sigma"), "of the ranking by snr")
-        _legend(axes[0])
+        legend_above(axes[0], axes[0].containers, ncols=3, handlelength=1.0)
         if over_time is not None:
             _over_time(axes[2], over_time, int(steps[0]))
-        for letter, panel in zip("abc", axes, strict=False):
-            panel.annotate(
-                f"({letter})", (0, 1), (-24, 6), "axes fraction", "offset points", fontsize=7.5
-            )
-        add_caption(figure, caption)
     return figure
 
 
@@ -117,33 +104,13 @@ def _bars(axes: Axes, rows: pd.DataFrame, measure: str, parts: tuple[str, ...], 
     axes.xaxis.set_major_formatter(PercentFormatter(1))
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.03, 0.97),
-        ncols=3,
-        handlelength=1.0,
-        columnspacing=0.9,
-        handletextpad=0.4,
-        borderpad=0.1,
-    )
-
-
 def _over_time(axes: Axes, over_time: pd.DataFrame, step: int) -> None:
     for factor in [f for f in _ORDER if f in set(over_time["factor"])]:
         rows = over_time[over_time["factor"] == factor]
         label = "whole triplet" if factor == "all" else factor
-        axes.plot(rows["step"], rows["share_mu"], color=_LINES[factor], label=label)
-    axes.axvline(step, linestyle=(0, (1, 1.5)), color="0.35", linewidth=0.8, zorder=0)
+        axes.plot(rows["step"], rows["share_mu"], label=label, **FACTOR_LINES[factor])
+    axes.axvline(step, linestyle=(0, (1, 1.5)), zorder=0, **GUIDE)
     axes.set(xlabel="step", ylabel=r"variance share of $|\mu|$")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.03, 0.97),
-        ncols=4,
-        handlelength=1.0,
-        columnspacing=0.7,
-        handletextpad=0.3,
-        borderpad=0.1,
-    )
+    legend_above(axes, ncols=4, columnspacing=0.7, handletextpad=0.3)

@@ -8,33 +8,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
-from vilora_analysis.figures.style import (
-    COLOURS,
-    DOUBLE_COLUMN,
-    StyledFigure,
-    add_caption,
-    number,
-    styled,
-)
+from vilora_analysis.figures.palette import COLOURS, GUIDE, group_look
+from vilora_analysis.figures.panels import legend_above, letter, log_limits, panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, inches, number
 
 __all__ = ["hessian_equilibrium"]
 
 _SETTINGS = ["beta2", "ess", "hess_init"]
 _SHARES = {
-    "share_initial": ("initial value", "0.72"),
-    "share_correction": ("correction term", "#0072B2"),
-    "share_remainder": ("rest, as curvature", "#D55E00"),
+    "share_initial": ("initial value", "0.8"),
+    "share_correction": ("correction term", "0.45"),
+    "share_remainder": ("rest, as curvature", "#882255"),
 }
-# Okabe and Ito (2008), the yellow darkened; a marker each, so that grey tells them apart too
-_RUN_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#B5A800", "#0072B2", "#D55E00")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_LEAST_DECADES = 2.2
 
 
 def hessian_equilibrium(
-    points: pd.DataFrame, shares: pd.DataFrame, *, caption: str = "", width: float = DOUBLE_COLUMN
+    points: pd.DataFrame, shares: pd.DataFrame, *, caption: str = "", width: Width = DOUBLE_COLUMN
 ) -> Figure:
     """Draw h against its prediction without curvature, and what it is made up of.
 
@@ -48,7 +39,7 @@ def hessian_equilibrium(
     caption
         A line to stand below, for example the verdict.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -57,37 +48,27 @@ def hessian_equilibrium(
         correction term, on log axes, with the line on which both are equal. Below, the shares of h
         by run; a rest below zero extends to the left.
     """
-    with styled():
-        runs = list(dict.fromkeys(shares["run"]))
-        factors = [factor for factor in COLOURS if (shares["factor"] == factor).any()]
-        heights = (0.34 * width, 0.5 + 0.17 * len(runs))
-        figure = StyledFigure(figsize=(width, sum(heights)))
-        panels = figure.subplots(2, len(factors), squeeze=False, height_ratios=heights)
-        for column, factor in enumerate(factors):
-            _scatter(panels[0][column], points[points["factor"] == factor], runs)
-            _bars(panels[1][column], shares[shares["factor"] == factor], runs)
-            said = _mean_ratio(shares[shares["factor"] == factor])
-            panels[0][column].text(
-                0.04, 0.97, f"{factor}\n{said}", va="top", transform=panels[0][column].transAxes
-            )
-            panels[0][column].set_xlabel("initial value + correction")
-            panels[1][column].set_yticks([])
-        panels[0][0].set_ylabel("recorded $h$")
-        _name_runs(panels[1][0], shares, runs)
-        _legend(panels[1][-1])
-        for row, letter in enumerate("ab"):
-            panels[row][0].annotate(
-                f"({letter})", (0, 1), (-30, 7), "axes fraction", "offset points", fontsize=7.5
-            )
-        add_caption(figure, caption)
+    runs = list(dict.fromkeys(shares["run"]))
+    factors = [factor for factor in COLOURS if (shares["factor"] == factor).any()]
+    page, across = inches(width), len(factors)
+    heights = (0.34 * page, 0.5 + 0.17 * len(runs))
+    layout: dict[str, Any] = {"letters": False, "height_ratios": heights, "caption": caption}
+    with panel_row(page, sum(heights), across, down=2, **layout) as (figure, panels):
+        above, below = panels[:across], panels[across:]
+        for up, down, factor in zip(above, below, factors, strict=True):
+            own = shares[shares["factor"] == factor]
+            _scatter(up, points[points["factor"] == factor], runs)
+            _bars(down, own, runs)
+            said = f"{factor}\n{_mean_ratio(own)}"
+            up.text(0.04, 0.97, said, va="top", transform=up.transAxes)
+            up.set_xlabel("initial value + correction")
+            down.set_yticks([])
+        above[0].set_ylabel("recorded $h$")
+        _name_runs(below[0], shares, runs)
+        _legend(below[-1])
+        for at, row in enumerate((above, below)):
+            letter(row[0], at)
     return figure
-
-
-def _look(run: int) -> dict[str, Any]:
-    return {
-        "color": _RUN_COLOURS[run % len(_RUN_COLOURS)],
-        "marker": _MARKERS[run % len(_MARKERS)],
-    }
 
 
 def _mean_ratio(shares: pd.DataFrame) -> str:
@@ -107,27 +88,18 @@ def _scatter(axes: Axes, points: pd.DataFrame, runs: list[str]) -> None:
             linewidths=0,
             alpha=0.7,
             label=run,
-            **_look(at),
+            **group_look(at),
         )
     _set_limits(axes, points[(points["hess"] > 0) & (points["predicted"] > 0)])
     ends = np.array(axes.get_xlim())
-    axes.plot(
-        ends, ends, color="0.35", linestyle=(0, (4, 2)), linewidth=0.8, scalex=False, scaley=False
-    )
+    axes.plot(ends, ends, linestyle=(0, (4, 2)), scalex=False, scaley=False, **GUIDE)
 
 
 def _set_limits(axes: Axes, shown: pd.DataFrame) -> None:
     """Both axes alike, so that equality is the diagonal."""
-    if shown.empty:
-        return
-    logs = np.log10(shown[["predicted", "hess"]].to_numpy(dtype=float))
-    low, high = float(logs.min()), float(logs.max())
-    margin = max(0.05 * (high - low), (_LEAST_DECADES - (high - low)) / 2)
-    limits = (10 ** (low - margin), 10 ** (high + margin))
-    axes.set(xlim=limits, ylim=limits)
+    both = shown[["predicted", "hess"]].to_numpy(dtype=float)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(numticks=6))
-        axis.set_minor_locator(NullLocator())
+        log_limits(axis, both, ticks=6)
 
 
 def _bars(axes: Axes, shares: pd.DataFrame, runs: list[str]) -> None:
@@ -162,7 +134,7 @@ def _name_runs(axes: Axes, shares: pd.DataFrame, runs: list[str]) -> None:
             transform=axes.get_yaxis_transform(),
             clip_on=False,
             markersize=3,
-            **_look(at),
+            **group_look(at),
         )
     axes.tick_params(axis="y", length=0, pad=8)
 
@@ -170,14 +142,6 @@ def _name_runs(axes: Axes, shares: pd.DataFrame, runs: list[str]) -> None:
 def _legend(axes: Axes) -> None:
     """Above the panel, where it covers nothing."""
     handles = [h for h in axes.containers if h.get_label() in dict(_SHARES.values())]
-    legend = axes.legend(
-        handles=handles,
-        loc="lower right",
-        bbox_to_anchor=(1.03, 0.98),
-        ncols=3,
-        handlelength=1.0,
-        columnspacing=0.9,
-        handletextpad=0.4,
-        borderpad=0.1,
-    )
-    legend.set_in_layout(False)  # wider than its panel
+    legend = legend_above(axes, handles, ncols=3, handlelength=1.0)
+    if legend is not None:
+        legend.set_in_layout(False)  # wider than its panel

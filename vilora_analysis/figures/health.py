@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import (
-    COLOURS,
-    DOUBLE_COLUMN,
-    StyledFigure,
-    add_caption,
-    styled,
-)
+from vilora_analysis.figures.palette import COLOURS, FACTOR_LINES, GUIDE
+from vilora_analysis.figures.panels import legend_above, log_limits, panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, inches
 
 __all__ = ["posterior_health"]
 
-_LEAST_DECADES = 2.2
 _LEFT = r"left of it, $\beta_2^t$"
 _RESOLVED = 1e-7  # what is below is the rounding of single precision
-_GUIDE: dict[str, Any] = {"color": "0.35", "linewidth": 0.8}
 _DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
-# B over A where the two coincide, as they often do
-_LINES: dict[str, dict[str, Any]] = {
-    "E": {"linewidth": 1.2},
-    "A": {"linewidth": 2.2},
-    "B": {"linewidth": 0.9},
-}
 
 
 def posterior_health(
@@ -41,7 +25,7 @@ def posterior_health(
     over_time: pd.DataFrame,
     *,
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw the distributions of sigma and h, and what became of them step by step.
 
@@ -54,7 +38,7 @@ def posterior_health(
     caption
         A line to stand below, for example the verdict.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -74,9 +58,9 @@ def posterior_health(
             f"expected points of one step, got {', '.join(map(str, steps)) or 'none'}; choose the "
             "rows of one"
         )
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.3 * width))
-        sigma, hess, variation, share = panels = figure.subplots(1, 4)
+    page = inches(width)
+    with panel_row(page, 0.3 * page, 4, caption=caption) as (figure, panels):
+        sigma, hess, variation, share = panels
         _strips(sigma, points, "sigma", r"$\sigma$")
         _strips(hess, points, "hess", "$h$")
         _initial_value(hess, points)
@@ -85,15 +69,10 @@ def posterior_health(
         _shape_variation(variation, over_time)
         _shape_share(share, over_time)
         for axes in (variation, share):
-            axes.axvline(steps[0], linestyle=_DOTTED, zorder=0, label=f"step {steps[0]}", **_GUIDE)
-        _legend(hess, hess.get_legend_handles_labels()[0])
-        _legend(variation, variation.get_legend_handles_labels()[0])
-        _legend(share, [line for line in share.lines if line.get_label() == _LEFT])
-        for letter, axes in zip("abcd", panels, strict=True):
-            axes.annotate(
-                f"({letter})", (0, 1), (-24, 6), "axes fraction", "offset points", fontsize=7.5
-            )
-        add_caption(figure, caption)
+            axes.axvline(steps[0], linestyle=_DOTTED, zorder=0, label=f"step {steps[0]}", **GUIDE)
+        legend_above(hess)
+        legend_above(variation, ncols=2, handlelength=2)
+        legend_above(share, [line for line in share.lines if line.get_label() == _LEFT])
     return figure
 
 
@@ -117,18 +96,7 @@ def _strips(axes: Axes, points: pd.DataFrame, column: str, label: str) -> None:
     axes.set(xscale="log", xlabel=label, ylim=(len(factors) - 0.4, -0.6))
     axes.set_yticks(range(len(factors)), factors)
     axes.tick_params(axis="y", length=0)
-    _limit(axes, points[column].to_numpy(dtype=float))
-
-
-def _limit(axes: Axes, values: np.ndarray) -> None:
-    """At least two decades, so that what hardly varies looks like it."""
-    logarithms = np.log10(values[values > 0])
-    if len(logarithms):
-        low, high = float(logarithms.min()), float(logarithms.max())
-        margin = max(0.06 * (high - low), (_LEAST_DECADES - (high - low)) / 2)
-        axes.set_xlim(10 ** (low - margin), 10 ** (high + margin))
-    axes.xaxis.set_major_locator(LogLocator(numticks=4))
-    axes.xaxis.set_minor_locator(NullLocator())
+    log_limits(axes.xaxis, points[column].to_numpy(dtype=float), ticks=4)
 
 
 def _initial_value(axes: Axes, points: pd.DataFrame) -> None:
@@ -137,13 +105,13 @@ def _initial_value(axes: Axes, points: pd.DataFrame) -> None:
         return
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, start / 1.6), max(high, start * 1.6))
-    axes.axvline(start, linestyle=_DASHED, zorder=1, label="initial value", **_GUIDE)
+    axes.axvline(start, linestyle=_DASHED, zorder=1, label="initial value", **GUIDE)
 
 
 def _over_time(axes: Axes, over_time: pd.DataFrame, column: str, label: str) -> None:
     for factor in _factors(over_time):
         rows = over_time[over_time["factor"] == factor]
-        axes.plot(rows["step"], rows[column], color=COLOURS[factor], label=factor, **_LINES[factor])
+        axes.plot(rows["step"], rows[column], label=factor, **FACTOR_LINES[factor])
     axes.set(xlabel="step", ylabel=label)
     axes.margins(x=0.02)
 
@@ -166,25 +134,9 @@ def _shape_share(axes: Axes, over_time: pd.DataFrame) -> None:
         linestyle=_DASHED,
         zorder=4,
         label=_LEFT,
-        **_GUIDE,
+        **GUIDE,
     )
     # shares above 1, of an h that fell below its initial value, would hide the rest
     axes.set_ylim(-0.03, 1.12)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-
-
-def _legend(axes: Axes, handles: Sequence[Artist]) -> None:
-    """Above the panel, where it covers nothing."""
-    if handles:
-        axes.legend(
-            handles=handles,
-            loc="lower right",
-            bbox_to_anchor=(1.05, 0.97),
-            ncols=2 if len(handles) > 2 else 1,
-            handlelength=1.4,
-            columnspacing=0.8,
-            handletextpad=0.4,
-            borderpad=0.1,
-            labelspacing=0.25,
-        )

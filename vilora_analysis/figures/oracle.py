@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import DOUBLE_COLUMN, StyledFigure, add_caption, styled
+from vilora_analysis.figures.palette import GUIDE, QUIET, score_looks
+from vilora_analysis.figures.panels import panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, SMALLEST, Width, inches
 
 __all__ = ["oracle_scores"]
 
@@ -20,11 +22,7 @@ _OWN = {
     "oracle-absolute": ("-.", "oracle: least change first"),
     "oracle-moved": (":", "oracle: least moved first"),
 }
-_MARKERS = "osD^vP*Xh<>p"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Told apart by the colour-blind (Okabe and Ito 2008); the markers tell them apart in grey."""
-
-
+_MOST = 12
 _TITLES = {
     "signed": "Spearman with the change\nof the loss without each",
     "absolute": "Spearman with the\nsize of that change",
@@ -41,7 +39,7 @@ def oracle_scores(
     targets: Sequence[str] = ("signed", "moved"),
     shown: Sequence[str] | None = None,
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw rank agreement with the oracle, and the loss when each score's lowest are removed.
 
@@ -62,7 +60,7 @@ def oracle_scores(
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -81,39 +79,33 @@ def oracle_scores(
     if last.empty:
         raise ConfigError("there are no scores to draw; the run has recorded none")
     names = last["score"].tolist()
-    lines = names[::-1][: len(_MARKERS)] if shown is None else list(shown)
-    look: dict[str, dict[str, Any]] = {
-        name: {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
-        for i, name in enumerate(lines)
-    }
-    with styled():
-        height = max(0.42 * width, 0.13 * len(names) + 0.8)
-        figure = StyledFigure(figsize=(width, height))
-        ratios = (*([1] * len(targets)), 1.25)
-        *panels, right = figure.subplots(1, len(ratios), width_ratios=ratios)
-        for letter, axes, target in zip("abcdef", panels, targets, strict=False):
+    lines = names[::-1][:_MOST] if shown is None else list(shown)
+    look = score_looks(lines)
+    page, ratios = inches(width), (*([1] * len(targets)), 1.35)
+    height = max(0.42 * page, 0.13 * len(names) + 0.8)
+    frame = panel_row(page, height, len(ratios), width_ratios=ratios, caption=caption)
+    with frame as (figure, (*panels, right)):
+        for axes, target in zip(panels, targets, strict=True):
             rows = ranks[ranks["target"] == target].set_index("score").loc[names]
             _agreement(axes, rows, look, (ceilings or {}).get(target))
             axes.set_xlabel(_TITLES[target])
-            axes.set_title(f"({letter})", loc="left")
         panels[0].set_yticks(range(len(names)), [labels.get(name, name) for name in names])
         _losses(right, regret, labels, look)
-        right.set_title(f"({'abcdef'[len(targets)]})", loc="left")
-        add_caption(figure, caption)
+        figure.legend(loc="outside right center", fontsize=SMALLEST + 0.5, handlelength=2.4)
     return figure
 
 
 def _agreement(
     axes: Axes, ranks: pd.DataFrame, look: Mapping[str, dict[str, Any]], ceiling: float | None
 ) -> None:
-    axes.axvline(0, color="0.6", linewidth=0.6)
+    axes.axvline(0, **GUIDE)
     for height, (name, row) in enumerate(ranks.iterrows()):
-        style = look.get(str(name), {"color": "0.45", "marker": "."})
+        style = {**look.get(str(name), QUIET), "linestyle": "-"}
         axes.plot([row["low"], row["high"]], [height] * 2, color=style["color"], linewidth=1.2)
         axes.plot([row["value"]], [height], markersize=4, **style)
     if ceiling is not None and np.isfinite(ceiling):
-        axes.axvline(ceiling, color="0.3", linewidth=0.8, linestyle="--")
-        axes.text(ceiling, len(ranks) - 0.4, "ceiling", fontsize=5.5, ha="right", va="bottom")
+        axes.axvline(ceiling, linestyle="--", **GUIDE)
+        axes.text(ceiling, len(ranks) - 0.4, "ceiling", fontsize=SMALLEST, ha="right", va="bottom")
     axes.set_yticks(range(len(ranks)), [""] * len(ranks))
     axes.set_ylim(-0.6, len(ranks) - 0.2)
 
@@ -150,4 +142,3 @@ def _losses(
         )
     axes.set_xlabel("triplets removed together")
     axes.set_ylabel("held-out loss")
-    axes.legend(fontsize=5, frameon=False, loc="upper left")

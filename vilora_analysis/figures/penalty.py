@@ -9,15 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import DOUBLE_COLUMN, StyledFigure, add_caption, styled
+from vilora_analysis.figures.palette import group_look
+from vilora_analysis.figures.panels import legend_above, panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, SMALLEST, Width, inches
 
 __all__ = ["penalty_rank"]
 
-_L1, _BUDGET = "#0072B2", "#D55E00"
-_NOTE: dict[str, Any] = {"ha": "left", "va": "center", "fontsize": 5.5, "color": "0.25"}
+_L1, _BUDGET = group_look(0), group_look(1)
+_NEAR = 0.1  # of the axis, nearer than which two numbers would touch
+_NOTE: dict[str, Any] = {"ha": "left", "va": "center", "fontsize": SMALLEST, "color": "0.25"}
 
 
-def penalty_rank(frame: pd.DataFrame, *, caption: str = "", width: float = DOUBLE_COLUMN) -> Figure:
+def penalty_rank(frame: pd.DataFrame, *, caption: str = "", width: Width = DOUBLE_COLUMN) -> Figure:
     """Draw the final rank over the penalty, and the result over the final rank.
 
     Parameters
@@ -27,7 +30,7 @@ def penalty_rank(frame: pd.DataFrame, *, caption: str = "", width: float = DOUBL
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -45,12 +48,10 @@ def penalty_rank(frame: pd.DataFrame, *, caption: str = "", width: float = DOUBL
     if l1.empty:
         raise ConfigError("no run with a penalty to draw; train some with --allocation l1")
     budget = frame[frame["allocation"] == "budget"].sort_values("rank")
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.4 * width))
-        left, right = figure.subplots(1, 2)
-        _ranks(left, l1, budget)
-        _results(right, l1, budget)
-        add_caption(figure, caption)
+    page = inches(width)
+    with panel_row(page, 0.4 * page, 2, caption=caption) as (figure, panels):
+        _ranks(panels[0], l1, budget)
+        _results(panels[1], l1, budget)
     return figure
 
 
@@ -59,34 +60,37 @@ def _ranks(axes: Axes, l1: pd.DataFrame, budget: pd.DataFrame) -> None:
     axes.axhline(most, color="0.7", linewidth=0.6)
     axes.text(1.01, most, "all triplets", transform=axes.get_yaxis_transform(), **_NOTE)
     for value in sorted(set(budget["budget"].dropna())):
-        axes.axhline(value, color=_BUDGET, linewidth=0.8, linestyle="--")
+        axes.axhline(value, color=_BUDGET["color"], linewidth=1, linestyle="--")
         axes.text(1.01, value, f"budget {value}", transform=axes.get_yaxis_transform(), **_NOTE)
-    axes.plot(l1["penalty"], l1["rank"], "o-", color=_L1, markersize=4, linewidth=0.9, label="end")
-    hollow: dict[str, Any] = {
-        "color": _L1,
-        "markerfacecolor": "white",
-        "markersize": 4,
-        "linewidth": 0.6,
-    }
-    axes.plot(l1["penalty"], l1["lowest"], "o:", **hollow, label="lowest on the way")
-    axes.legend(frameon=False, fontsize=6, loc="best")
+    look: dict[str, Any] = {**_L1, "markersize": 4}
+    axes.plot(l1["penalty"], l1["rank"], label="end", **look)
+    hollow: dict[str, Any] = {"markerfacecolor": "white", "linewidth": 0.7, "linestyle": ":"}
+    axes.plot(l1["penalty"], l1["lowest"], label="lowest on the way", **look, **hollow)
+    legend_above(axes, ncols=2)
     axes.set_xscale("log")
     axes.set_ylim(-0.04 * most, 1.12 * most)
     axes.set(xlabel="penalty (loss per unit of E)", ylabel="total rank")
-    axes.set_title("(a)", loc="left")
 
 
 def _results(axes: Axes, l1: pd.DataFrame, budget: pd.DataFrame) -> None:
     shown = l1.dropna(subset=["value"])
-    axes.plot(shown["rank"], shown["value"], "o", color=_L1, markersize=4, label="L1 penalty")
+    most = float(l1["n_triplets"].max())
+    look: dict[str, Any] = {"markersize": 4, "linestyle": "none"}
+    axes.plot(shown["rank"], shown["value"], label="L1 penalty", **_L1, **look)
     for rank, value, penalty in shown[["rank", "value", "penalty"]].itertuples(index=False):
+        near = shown.loc[(shown["rank"] - rank).abs() < _NEAR * most, "value"]
+        up = value == near.max()  # the lower of two neighbours is named below it
         axes.annotate(
-            f"{penalty:g}", (rank, value), (0, 4), textcoords="offset points", fontsize=5.5,
-            ha="center", color=_L1,
-        )  # fmt: skip
-    axes.plot(budget["rank"], budget["value"], "s", color=_BUDGET, markersize=4, label="budget")
-    axes.set_xlim(-0.06 * l1["n_triplets"].max(), 1.06 * l1["n_triplets"].max())
+            f"{penalty:g}",
+            (rank, value),
+            (0, 4 if up else -4),
+            textcoords="offset points",
+            fontsize=SMALLEST,
+            ha="center",
+            va="bottom" if up else "top",
+        )
+    axes.plot(budget["rank"], budget["value"], label="budget", **_BUDGET, **look)
+    axes.set_xlim(-0.06 * most, 1.06 * most)
     axes.margins(y=0.15)
     axes.set(xlabel="total rank at the end", ylabel=str(l1["metric"].iloc[0]))
-    axes.legend(frameon=False, fontsize=6, loc="best")
-    axes.set_title("(b)", loc="left")
+    legend_above(axes, ncols=2)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -16,23 +14,21 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.palette import GUIDE, QUIET, RANKS, score_looks
+from vilora_analysis.figures.panels import colour_bar, panel_row
 from vilora_analysis.figures.style import (
     DOUBLE_COLUMN,
-    StyledFigure,
-    add_caption,
+    Width,
     cell_text,
     contrast_numbers,
+    inches,
     matrix_label,
-    styled,
 )
 from vilora_analysis.naming import ROLES
 
 __all__ = ["planted_heatmap", "planted_recall"]
 
 _CHANCE, _ORACLE, _PLANTED = "chance", "oracle", "planted"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Told apart by the colour-blind (Okabe and Ito 2008); the markers tell them apart in grey."""
-_MARKERS = "osD^vP*X"
 _NAMES = {_ORACLE: "oracle", _CHANCE: "chance", _PLANTED: "planted"}
 
 
@@ -42,7 +38,7 @@ def planted_recall(
     *,
     curves: Sequence[str] = ("snr", "sensitivity", "mean_abs", "triplet_norm"),
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw what each score finds at the right budget, and precision against recall around it.
 
@@ -58,7 +54,7 @@ def planted_recall(
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -77,13 +73,12 @@ def planted_recall(
     if right.empty:
         raise ConfigError("no recall at the planted budget to draw: count with multiple 1 as well")
     drawn = right[~right["score"].isin([_CHANCE, _ORACLE])].sort_values("mean", kind="stable")
-    with styled():
-        figure = StyledFigure(figsize=(width, max(2.4, 0.7 + 0.125 * len(drawn))))
-        left, other = figure.subplots(1, 2, width_ratios=(1, 1))
-        _points(left, drawn, right.set_index("score"), labels)
-        names = [name for name in (*curves, _ORACLE, _CHANCE) if name in set(values["score"])]
-        _curves(other, values, names, labels)
-        add_caption(figure, caption)
+    names = [name for name in curves if name in set(values["score"])]
+    looks = score_looks(names)
+    height = max(2.4, 0.7 + 0.125 * len(drawn))
+    with panel_row(inches(width), height, 2, caption=caption) as (figure, (left, other)):
+        _points(left, drawn, right.set_index("score"), labels, looks)
+        _curves(other, values, looks, labels)
     return figure
 
 
@@ -92,7 +87,7 @@ def planted_heatmap(
     labels: Mapping[str, str],
     *,
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw the rank of every module: planted on top, below it what each score would keep there.
 
@@ -105,7 +100,7 @@ def planted_heatmap(
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -122,23 +117,24 @@ def planted_heatmap(
     modules = _ordered(ranks)
     table = ranks.pivot_table("rank", "source", "module", sort=False)[modules["module"].tolist()]
     most = int(table.to_numpy().max())
-    size = cell_text(width, table.shape[1], len(str(most)))
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.95 + 0.19 * len(table)))
-        axes = figure.subplots()
+    page = inches(width)
+    size = cell_text(page, table.shape[1], len(str(most)))
+    with panel_row(page, 0.95 + 0.19 * len(table), caption=caption) as (figure, (axes,)):
         sns.heatmap(
             table,
             ax=axes,
             vmin=0,
             vmax=most,
-            cmap=mpl.colormaps["cividis"],
+            cmap=RANKS,
             annot=size > 0,
             fmt=".0f",
             annot_kws={"size": size},
             linewidths=0.4,
             linecolor="white",
-            cbar_kws={"label": "rank", "pad": 0.015, "ticks": MaxNLocator(4, integer=True)},
+            cbar=False,
         )
+        ticks = MaxNLocator(4, integer=True)
+        colour_bar(figure, axes.collections[0], axes, "rank", aspect=14, ticks=ticks)
         contrast_numbers(axes)
         _frame_planted(axes, table.loc[_PLANTED].to_numpy(), len(table))
         axes.set_xticks(np.arange(len(modules)) + 0.5, _module_labels(modules), rotation=90)
@@ -147,27 +143,32 @@ def planted_heatmap(
         )
         axes.tick_params(length=0, labelsize=6)
         axes.set(xlabel="layer and matrix", ylabel="")
-        add_caption(figure, caption)
     return figure
 
 
 def _points(
-    axes: Axes, drawn: pd.DataFrame, means: pd.DataFrame, labels: Mapping[str, str]
+    axes: Axes,
+    drawn: pd.DataFrame,
+    means: pd.DataFrame,
+    labels: Mapping[str, str],
+    looks: Mapping[str, dict[str, Any]],
 ) -> None:
     for name, dashes in ((_ORACLE, "--"), (_CHANCE, ":")):
         if name in means.index:
             value = float(means["mean"].to_dict()[name])
-            axes.axvline(value, color="0.4", linewidth=0.9, linestyle=dashes, label=name)
+            axes.axvline(value, linestyle=dashes, label=name, **GUIDE)
             axes.text(value, len(drawn) - 0.3, name, fontsize=6, ha="center", va="bottom")
     heights = np.arange(len(drawn))
+    look = [looks.get(name, QUIET) for name in drawn["score"]]
     there = drawn["low"].notna().to_numpy()
-    axes.hlines(heights[there], drawn["low"][there], drawn["high"][there], "#0072B2", linewidth=1)
-    axes.plot(drawn["mean"], heights, "o", color="#0072B2", markersize=3)
+    inks = [one["color"] for one, known in zip(look, there, strict=True) if known]
+    axes.hlines(heights[there], drawn["low"][there], drawn["high"][there], inks, linewidth=1)
+    for height, mean, one in zip(heights, drawn["mean"], look, strict=True):
+        axes.plot([mean], [height], **{**one, "markersize": 3.5, "linestyle": "none"})
     axes.set_yticks(heights, [labels.get(name, name) for name in drawn["score"]], fontsize=6)
     axes.set_ylim(-0.7, len(drawn) - 0.3)
     axes.set_xlim(min(0.0, *_lower(drawn)), None)
     axes.set_xlabel("recall of the planted rank, at its budget")
-    axes.set_title("(a)", loc="left", pad=11)
 
 
 def _lower(drawn: pd.DataFrame) -> Iterable[float]:
@@ -176,27 +177,20 @@ def _lower(drawn: pd.DataFrame) -> Iterable[float]:
 
 
 def _curves(
-    axes: Axes, values: pd.DataFrame, names: Sequence[str], labels: Mapping[str, str]
+    axes: Axes,
+    values: pd.DataFrame,
+    looks: Mapping[str, dict[str, Any]],
+    labels: Mapping[str, str],
 ) -> None:
-    looks = cycle(zip(_COLOURS, _MARKERS, strict=False))
-    for name in names:
+    lines = {_ORACLE: {**GUIDE, "linestyle": "--"}, _CHANCE: {**GUIDE, "linestyle": ":"}}
+    there = set(values["score"])
+    for name, look in {**looks, **{n: line for n, line in lines.items() if n in there}}.items():
         part = values[values["score"] == name]
         wide = part.pivot_table("mean", "multiple", "measure").sort_index()
-        grey = {_ORACLE: "--", _CHANCE: ":"}.get(name)
-        colour, marker = ("0.4", "") if grey else next(looks)
-        axes.plot(
-            wide["recall"],
-            wide["precision"],
-            grey or "-",
-            color=colour,
-            marker=marker,
-            markersize=3,
-            linewidth=1,
-            label=_label(name, labels),
-        )
+        shown = {"markersize": 3.5, "label": _label(name, labels), **look}
+        axes.plot(wide["recall"], wide["precision"], **shown)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.legend(frameon=False, fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    axes.set_title("(b)", loc="left", pad=11)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.4)
 
 
 def _ordered(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -220,7 +214,7 @@ def _module_labels(modules: pd.DataFrame) -> list[str]:
 def _frame_planted(axes: Axes, planted: np.ndarray, rows: int) -> None:
     look: dict[str, Any] = {
         "fill": False,
-        "edgecolor": "#D55E00",
+        "edgecolor": "black",
         "linewidth": 1.2,
         "clip_on": False,
     }

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.animation import PillowWriter
 
 from vilora_analysis.figures.rank_panels import rank_panels
-from vilora_analysis.figures.style import DOUBLE_COLUMN, styled
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, styled
 
 __all__ = ["animate_ranks"]
 
@@ -19,7 +19,7 @@ def animate_ranks(
     *,
     frames_per_second: int = 2,
     dpi: int = 100,
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Path:
     """Write a GIF of the panels, a picture a step; the last stays for two seconds.
 
@@ -34,7 +34,7 @@ def animate_ranks(
     dpi
         Pixels an inch.
     width
-        Of the picture, in inches.
+        Of the picture, in inches, or a column by name.
 
     Returns
     -------

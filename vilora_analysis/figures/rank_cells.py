@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_lowercase
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,37 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.style import contrast_numbers, matrix_label
+from vilora_analysis.figures.palette import RANKS
+from vilora_analysis.figures.panels import colour_bar
+from vilora_analysis.figures.style import SMALLEST, contrast_numbers, matrix_label
 from vilora_analysis.naming import ROLES
 
 __all__ = [
-    "DEEPER",
     "add_colour_bar",
     "draw_cells",
     "label_axes",
     "left_out",
     "most_rank",
-    "panel_letter",
     "panel_tables",
     "write_numbers",
 ]
 
-DEEPER = "cividis_r"
-"""Colours as in the paper: the deeper, the higher."""
-
 _GAP = 0.45  # rows between the layers' matrices and those outside of them
-
-
-def panel_letter(at: int) -> str:
-    """Letter of a panel; after (z) come (aa), (ab) and so on.
-
-    Examples
-    --------
-    >>> panel_letter(0), panel_letter(5), panel_letter(27)
-    ('(a)', '(f)', '(ab)')
-    """
-    first, last = divmod(at, 26)
-    return f"({ascii_lowercase[first - 1] if first else ''}{ascii_lowercase[last]})"
 
 
 def panel_tables(panels: pd.DataFrame, *, pooler: bool = False) -> dict[str, pd.DataFrame]:
@@ -83,7 +66,7 @@ def draw_cells(axes: Axes, table: pd.DataFrame, norm: Normalize) -> QuadMesh:
         edges,
         np.ma.masked_invalid(values),
         norm=norm,
-        cmap=mpl.colormaps[DEEPER],
+        cmap=RANKS,
         edgecolors="white",
         linewidth=0.4,
     )
@@ -115,10 +98,10 @@ def label_axes(axes: Axes, table: pd.DataFrame, *, last: bool, sparse: bool = Fa
     layers = [str(int(layer) + 1) for layer in table.columns.tolist()]
     step = max(1, len(layers) // 3) if sparse else -(-len(layers) // 12)
     axes.set_xticks(range(0, len(layers), step), layers[::step])
-    size = 4.5 if sparse else 6.5
+    size = SMALLEST if sparse else 6.5
     axes.set_yticks(_places(table), [_row_label(name) for name in table.index], fontsize=size)
     axes.tick_params(length=0, pad=2, labelbottom=last)
-    axes.tick_params(axis="x", labelsize=5.5 if sparse else 6.5)
+    axes.tick_params(axis="x", labelsize=size)
     if last:
         axes.set_xlabel("layer", fontsize=6 if sparse else None)
 
@@ -131,12 +114,8 @@ def add_colour_bar(
     figure: Figure, mesh: ScalarMappable, axes: Sequence[Axes], aspect: float
 ) -> None:
     """One bar for all axes, with whole ranks."""
-    bar = figure.colorbar(
-        mesh, ax=axes, aspect=aspect, pad=0.015, ticks=MaxNLocator(6, integer=True)
-    )
-    bar.set_label("mean rank kept")
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0)
+    ticks = MaxNLocator(6, integer=True)
+    colour_bar(figure, mesh, axes, "mean rank kept", aspect=aspect, pad=0.015, ticks=ticks)
 
 
 def left_out(panels: pd.DataFrame, pooler: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,20 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.figures.rank_cells import DEEPER, panel_letter
-from vilora_analysis.figures.style import (
-    SINGLE_COLUMN,
-    StyledFigure,
-    add_caption,
-    contrast_numbers,
-    styled,
-)
+from vilora_analysis.figures.palette import RANKS
+from vilora_analysis.figures.panels import colour_bar, panel_letter, panel_row
+from vilora_analysis.figures.style import SINGLE_COLUMN, Width, contrast_numbers, inches
 
 __all__ = ["rank_distance_matrix"]
 
 
 def rank_distance_matrix(
-    distances: pd.DataFrame, *, caption: str = "", width: float = SINGLE_COLUMN
+    distances: pd.DataFrame, *, caption: str = "", width: Width = SINGLE_COLUMN
 ) -> Figure:
     """Draw a matrix of the panels: distance below, and above and on the diagonal the yardstick.
 
@@ -34,7 +28,7 @@ def rank_distance_matrix(
     caption
         A line to stand below, after the one that says what the cells are.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -51,13 +45,12 @@ def rank_distance_matrix(
     if len(labels) < 2:
         raise ConfigError("no distance to draw: it takes runs of two methods")
     values = _matrix(distances, len(labels))
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.55 + 0.27 * len(labels)))
-        axes = figure.subplots()
+    height, said = 0.55 + 0.27 * len(labels), f"{_said(distances)} {caption}".strip()
+    with panel_row(inches(width), height, caption=said) as (figure, (axes,)):
         mesh = axes.pcolormesh(
             np.ma.masked_invalid(values),
             vmin=0,
-            cmap=mpl.colormaps[DEEPER],
+            cmap=RANKS,
             edgecolors="white",
             linewidth=0.4,
         )
@@ -69,11 +62,7 @@ def rank_distance_matrix(
         axes.tick_params(length=0)
         axes.invert_yaxis()
         axes.spines[:].set_visible(False)
-        bar = figure.colorbar(mesh, ax=axes, aspect=16, pad=0.02, ticks=MaxNLocator(5))
-        bar.set_label("rank elsewhere, %")
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(length=0)
-        add_caption(figure, f"{_said(distances)} {caption}".strip())
+        colour_bar(figure, mesh, axes, "rank elsewhere, %", aspect=16, ticks=MaxNLocator(5))
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,25 +12,21 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.panels import letter, panel_letter, panel_row
 from vilora_analysis.figures.rank_cells import (
     add_colour_bar,
     draw_cells,
     label_axes,
     left_out,
     most_rank,
-    panel_letter,
     panel_tables,
     write_numbers,
 )
-from vilora_analysis.figures.style import (
-    DOUBLE_COLUMN,
-    StyledFigure,
-    add_caption,
-    cell_text,
-    styled,
-)
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, cell_text, inches
 
 __all__ = ["rank_panels", "rank_strip"]
+
+_LEAST_ROW = 0.095  # inches, for the name of a matrix
 
 
 def rank_panels(
@@ -39,7 +36,7 @@ def rank_panels(
     pooler: bool = False,
     decimals: int | None = None,
     caption: str = "",
-    width: float = DOUBLE_COLUMN,
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw a panel for every method: layers across, matrices down, the mean rank in each cell.
 
@@ -58,7 +55,7 @@ def rank_panels(
     caption
         A line to stand below, before the one about matrices without a cell.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -78,27 +75,26 @@ def rank_panels(
     tables = panel_tables(panels, pooler=pooler)
     digits = (0 if _whole(tables.values()) else 1) if decimals is None else decimals
     norm, shape = Normalize(0, most_rank(panels)), next(iter(tables.values())).shape
-    across = min(len(tables), 3 if shape[1] <= 12 else 2)
+    page, characters = inches(width), len(f"{norm.vmax:.{digits}f}")
+    across, size = _fitted(page, len(tables), shape[1], characters)
     down = -(-len(tables) // across)
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.35 + (0.5 + 0.185 * shape[0]) * down))
-        grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-        cells = width * (0.8 if across > 1 else 0.7) / across  # inches, across
-        size = cell_text(cells / 0.72, shape[1], len(f"{norm.vmax:.{digits}f}"), largest=6.5)
-        for at, (axes, (panel, table)) in enumerate(zip(grid.flat, tables.items(), strict=False)):
+    said = " ".join(filter(None, [caption, left_out(panels, pooler)]))
+    height = 0.35 + ((0.5 + 0.185 * shape[0]) if down <= 3 else (0.36 + 0.165 * shape[0])) * down
+    layout: dict[str, Any] = {"sharex": True, "sharey": True, "letters": False, "caption": said}
+    with panel_row(page, height, across, down=down, **layout) as (figure, grid):
+        for at, (axes, (panel, table)) in enumerate(zip(grid, tables.items(), strict=False)):
             mesh = draw_cells(axes, table, norm)
             write_numbers(axes, table, size, digits)
             label_axes(axes, table, last=at + across >= len(tables))
-            axes.set_title(f"{panel_letter(at)} {panel}", loc="left", fontsize=7)
+            letter(axes, at, panel)
             _say_evenness(axes, panel, entropy)
-        for axes in grid.flat[len(tables) :]:
+        for axes in grid[len(tables) :]:
             axes.set_visible(False)
-        add_colour_bar(figure, mesh, [*grid.flat[: len(tables)]], aspect=14 * down)
-        add_caption(figure, " ".join(filter(None, [caption, left_out(panels, pooler)])))
+        add_colour_bar(figure, mesh, grid[: len(tables)], aspect=14 * down)
     return figure
 
 
-def rank_strip(panels: pd.DataFrame, *, caption: str = "", width: float = DOUBLE_COLUMN) -> Figure:
+def rank_strip(panels: pd.DataFrame, *, caption: str = "", width: Width = DOUBLE_COLUMN) -> Figure:
     """Draw rank over training: methods down, steps across, a small heatmap each, without numbers.
 
     Parameters
@@ -108,7 +104,7 @@ def rank_strip(panels: pd.DataFrame, *, caption: str = "", width: float = DOUBLE
     caption
         A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -122,10 +118,15 @@ def rank_strip(panels: pd.DataFrame, *, caption: str = "", width: float = DOUBLE
     """
     norm, (names, rows) = Normalize(0, most_rank(panels)), _outline(panels)
     steps = sorted(panels["step"].unique())
-    high = min(0.78 * width / len(steps) * len(rows) / rows.shape[1], 0.12 * len(rows))
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.65 + (0.1 + high) * len(names)))
-        grid = figure.subplots(len(names), len(steps), squeeze=False, sharex=True, sharey=True)
+    page, across, down = inches(width), len(steps), len(names)
+    high = len(rows) * float(np.clip(0.78 * page / across / rows.shape[1], _LEAST_ROW, 0.12))
+    said = " ".join(filter(None, [caption, left_out(panels, pooler=False)]))
+    layout: dict[str, Any] = {"sharex": True, "sharey": True, "letters": False, "caption": said}
+    with panel_row(page, 0.65 + (0.1 + high) * down, across, down=down, **layout) as (
+        figure,
+        places,
+    ):
+        grid = np.array(places).reshape(down, across)
         for step, column in zip(steps, grid.T, strict=True):
             tables = panel_tables(panels[panels["step"] == step])
             for axes, name in zip(column, names, strict=True):
@@ -135,9 +136,18 @@ def rank_strip(panels: pd.DataFrame, *, caption: str = "", width: float = DOUBLE
         for at, (axes, name) in enumerate(zip(grid[:, 0], names, strict=True)):
             label = f"{panel_letter(at)} {name}".replace(", ", ",\n")
             axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=6.5)
-        add_colour_bar(figure, mesh, [*grid.flat], aspect=10 * len(names))
-        add_caption(figure, " ".join(filter(None, [caption, left_out(panels, pooler=False)])))
+        add_colour_bar(figure, mesh, places, aspect=10 * down)
     return figure
+
+
+def _fitted(page: float, panels: int, layers: int, characters: int) -> tuple[int, float]:
+    """The most panels a row, up to three, whose numbers are legible, and the size of these."""
+    most = min(panels, 3)
+    for across in range(most, 0, -1):
+        cells = page * (0.8 if across > 1 else 0.7) / across  # inches
+        if size := cell_text(cells / 0.72, layers, characters, largest=6.5):
+            return across, size
+    return min(panels, 2), 0.0
 
 
 def _outline(panels: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -10,21 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.palette import RANKS
+from vilora_analysis.figures.panels import colour_bar, panel_row
 from vilora_analysis.figures.style import (
     SINGLE_COLUMN,
-    StyledFigure,
-    add_caption,
+    Width,
     cell_text,
     contrast_numbers,
+    inches,
     matrix_label,
-    styled,
 )
 from vilora_analysis.naming import ROLES
 
 __all__ = ["rank_heatmap"]
 
 
-def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure:
+def rank_heatmap(ranks: pd.DataFrame, *, width: Width = SINGLE_COLUMN) -> Figure:
     """Draw a heatmap of kept rank, layers across and matrices down, the number in each cell.
 
     Parameters
@@ -33,7 +33,7 @@ def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure
         As :func:`vilora_analysis.analysis.ranks` gives it; the mean over several runs is drawn.
         Matrices outside the layers (a pooler) have no cell; a line below says what they keep.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -56,34 +56,31 @@ def rank_heatmap(ranks: pd.DataFrame, *, width: float = SINGLE_COLUMN) -> Figure
     table = table.loc[[*known, *(name for name in table.index if name not in known)]]
     whole = bool(np.isclose(table.fillna(0), table.fillna(0).round()).all().all())
     most = float(layered["init_rank"].max())
-    size = cell_text(width, table.shape[1], len(f"{most:.{0 if whole else 1}f}"))
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.55 + 0.26 * len(table)))
-        axes = figure.subplots()
+    page = inches(width)
+    size = cell_text(page, table.shape[1], len(f"{most:.{0 if whole else 1}f}"))
+    caption = _outside_layers(ranks)
+    with panel_row(page, 0.55 + 0.26 * len(table), caption=caption) as (figure, (axes,)):
         sns.heatmap(
             table.rename(index=matrix_label, columns=lambda layer: str(int(layer) + 1)),
             ax=axes,
             vmin=0,
             vmax=most,
-            cmap=mpl.colormaps["cividis"],
+            cmap=RANKS,
             annot=size > 0,
             fmt=".0f" if whole else ".1f",
             annot_kws={"size": size},
             linewidths=0.4,
             linecolor="white",
-            cbar_kws={
-                "label": "rank kept",
-                "pad": 0.02,
-                "aspect": 14,
-                "ticks": MaxNLocator(5, integer=True),
-            },
+            cbar=False,
+            xticklabels=-(-table.shape[1] // 12),
         )
+        ticks = MaxNLocator(5, integer=True)
+        colour_bar(figure, axes.collections[0], axes, "rank kept", aspect=14, ticks=ticks)
         axes.set(xlabel="layer", ylabel="")
         axes.tick_params(length=0)
         axes.tick_params(axis="y", rotation=0)
         axes.tick_params(axis="x", rotation=0)
         contrast_numbers(axes)
-        add_caption(figure, _outside_layers(ranks))
     return figure
 
 

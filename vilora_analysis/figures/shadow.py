@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import cycle, product
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,13 @@ from matplotlib.ticker import MaxNLocator
 
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.figures.correlation import matrix_figure, square
-from vilora_analysis.figures.style import SINGLE_COLUMN, StyledFigure, add_caption, styled
+from vilora_analysis.figures.palette import score_looks
+from vilora_analysis.figures.panels import panel_row
+from vilora_analysis.figures.style import SINGLE_COLUMN, Width, inches
 
 __all__ = ["shadow_churn", "shadow_overlap"]
 
 _ACTUAL = "kept"
-# Okabe and Ito's colours; where they are used up, again with other dashes
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 _BARS = {
     "kept": "overlap beyond chance",
     "pruned": "overlap of the pruned beyond chance",
@@ -34,7 +32,7 @@ def shadow_overlap(
     *,
     measure: str = "kept",
     caption: str = "",
-    width: float = SINGLE_COLUMN,
+    width: Width = SINGLE_COLUMN,
 ) -> Figure:
     """Draw how far each two scores keep the same triplets beyond chance, the number in each cell.
 
@@ -50,7 +48,7 @@ def shadow_overlap(
     caption
         A line to stand below, after the one that says of what sets.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -115,7 +113,7 @@ def _said(halves: list[pd.DataFrame], measure: str) -> str:
 
 
 def shadow_churn(
-    churn: pd.DataFrame, labels: Mapping[str, str], *, width: float = SINGLE_COLUMN
+    churn: pd.DataFrame, labels: Mapping[str, str], *, width: Width = SINGLE_COLUMN
 ) -> Figure:
     """Draw how much of its set each score has exchanged so far.
 
@@ -126,7 +124,7 @@ def shadow_churn(
     labels
         Label by score, for example ``run.labels``.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -141,27 +139,22 @@ def shadow_churn(
     """
     if churn.empty:
         raise ConfigError("no churn to draw: it takes at least two recorded decisions")
-    n_lines = churn["score"].nunique()
-    with styled():
-        figure = StyledFigure(figsize=(width, max(0.72 * width, 0.4 + 0.125 * n_lines)))
-        axes = figure.subplots()
+    chance = 100 * churn["chance"].mean()
+    said = f"Sets drawn at random would exchange {chance:.0f}% at a decision on average."
+    page = inches(width)
+    height = max(0.72 * page, 0.4 + 0.125 * churn["score"].nunique())
+    with panel_row(page, height, caption=said) as (figure, (axes,)):
         _lines(axes, churn, labels)
         axes.set(xlabel="step", ylabel="exchanged so far, % of the kept set")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        figure.legend(loc="outside right center", handlelength=1.8, labelspacing=0.35)
-        chance = 100 * churn["chance"].mean()
-        add_caption(
-            figure, f"Sets drawn at random would exchange {chance:.0f}% at a decision on average."
-        )
+        figure.legend(loc="outside right center", handlelength=2.4, labelspacing=0.35)
     return figure
 
 
 def _lines(axes: Axes, churn: pd.DataFrame, labels: Mapping[str, str]) -> None:
-    """Lines in the colours of the order of the scores, added from the highest end to the lowest."""
-    looks = cycle(product(_DASHES, _COLOURS))
-    there = [str(name) for name in churn["score"].unique() if name != _ACTUAL]
-    look = {name: next(looks) for name in there}
+    """Lines, added from the highest end to the lowest; markers where they do not meet."""
+    looks = score_looks(str(name) for name in churn["score"].unique() if name != _ACTUAL)
     ends = churn.groupby("score", sort=False)["cumulative"].last()
     for name in map(str, ends.sort_values(ascending=False, kind="stable").index):
         rows = churn[churn["score"] == name]
@@ -170,4 +163,5 @@ def _lines(axes: Axes, churn: pd.DataFrame, labels: Mapping[str, str]) -> None:
         if name == _ACTUAL:
             line.set(color="black", linewidth=2.2, zorder=1.5)
         else:
-            line.set(linestyle=look[name][0], color=look[name][1])
+            first = 0.2 * [*looks].index(name) / len(looks)
+            line.set(**looks[name], markersize=2.5, markevery=(first, 0.2))

@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from math import isnan
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 from matplotlib.typing import ColorType
 
+from vilora_analysis.errors import ConfigError
+from vilora_analysis.figures.palette import COLOURS
 from vilora_analysis.provenance import figure_metadata
 
 __all__ = [
     "COLOURS",
     "DOUBLE_COLUMN",
     "SINGLE_COLUMN",
+    "SMALLEST",
     "StyledFigure",
+    "Width",
     "add_caption",
     "cell_text",
     "contrast_numbers",
+    "inches",
     "matrix_label",
     "number",
+    "printable",
     "readable_on",
     "save",
     "styled",
+    "typeset",
 ]
 
 SINGLE_COLUMN = 3.4
 DOUBLE_COLUMN = 7.0
 """Widths of one and two columns of a two-column paper, in inches."""
 
-COLOURS = {"E": "#D55E00", "A": "#0072B2", "B": "#009E73"}
-"""A colour a factor, told apart by the colour-blind and in grey (Okabe and Ito 2008)."""
+Width = float | Literal["single", "double"]
+"""Inches, or the column of a two-column paper."""
+
+SMALLEST = 5.5
+"""Type size of captions and notes, in points: the smallest but for crowded cells."""
+
+_LEAST_IN_CELLS = 5.0
+
+
+def inches(width: Width) -> float:
+    """Width in inches, of a column by name as well.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither a column nor a positive number.
+
+    Examples
+    --------
+    >>> inches("single"), inches("double"), inches(5.0)
+    (3.4, 7.0, 5.0)
+    """
+    columns = {"single": SINGLE_COLUMN, "double": DOUBLE_COLUMN}
+    found = columns.get(width, 0.0) if isinstance(width, str) else float(width)
+    if not 0 < found < float("inf"):
+        raise ConfigError(f"width = {width!r}: expected inches, or one of {', '.join(columns)}")
+    return found
 
 
 @contextmanager
@@ -86,7 +122,7 @@ def cell_text(width: float, columns: int, characters: int, *, largest: float = 6
     """
     cell = 72 * 0.72 * width / columns
     size = min(largest, cell / (0.68 * characters))  # digits are 0.64 of their size wide
-    return size if size >= 4 else 0.0
+    return size if size >= _LEAST_IN_CELLS else 0.0
 
 
 def readable_on(colour: ColorType) -> str:
@@ -117,8 +153,8 @@ def add_caption(figure: Figure, text: str) -> None:
     if not text:
         return
     width, height = figure.get_size_inches()
-    lines = wrap(text, int(24 * width))
-    figure.supxlabel("\n".join(lines), fontsize=5.5, color="0.25")
+    lines = wrap(typeset(text), int(24 * width))
+    figure.supxlabel("\n".join(map(printable, lines)), fontsize=SMALLEST, color="0.25")
     figure.set_size_inches(width, height + 0.11 * len(lines))
 
 
@@ -133,6 +169,35 @@ def number(value: float) -> str:
     return "–" if isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
+def typeset(text: str) -> str:
+    """A sentence for the terminal as it stands in a figure: symbols, and a true minus.
+
+    Examples
+    --------
+    >>> typeset("1/sigma moves it by -0.03 in sst2-snr-0, |mu| by 1e-3")
+    '1/σ moves it by −0.03 in sst2-snr-0, |μ| by 1e−3'
+    """
+    symbols = text.replace("1/sigma", "1/σ").replace("|mu|", "|μ|")
+    return re.sub(r"(?<![^\s(\[,])-(?=\d)|(?<=\de)-(?=\d)", "−", symbols)
+
+
+@cache
+def printable(text: str) -> str:
+    r"""Text that can be drawn: what opens math type and is none stands as it is.
+
+    Examples
+    --------
+    >>> printable(r"$\mu$ of $x$"), printable(r"cost in $"), printable(r"$\frac$")
+    ('$\\mu$ of $x$', 'cost in $', '\\$\\frac\\$')
+    """
+    if is_math_text(text):
+        try:
+            MathTextParser("path").parse(text)
+        except ValueError:
+            return text.replace("$", r"\$")
+    return text
+
+
 def matrix_label(name: str) -> str:
     r"""Name of a matrix in math type.
 
@@ -145,8 +210,8 @@ def matrix_label(name: str) -> str:
     """
     stem, _, indices = name.partition("_")
     index, _, of = indices.partition("_")
-    if stem != "W" or not index.isalnum():
-        return name
+    if stem != "W" or not index.isalnum() or not (of or index).isalnum():
+        return printable(name)
     return f"$W_{{{index}}}^{{\\mathrm{{{of}}}}}$" if of else f"$W_{{{index}}}$"
 
 

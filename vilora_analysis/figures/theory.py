@@ -9,31 +9,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
-from vilora_analysis.figures.style import COLOURS, DOUBLE_COLUMN, StyledFigure, number, styled
+from vilora_analysis.figures.palette import FACTOR_POINTS, GUIDE
+from vilora_analysis.figures.panels import legend_above, log_limits, panel_row
+from vilora_analysis.figures.style import DOUBLE_COLUMN, Width, inches, number
 
 __all__ = ["theory_scatter"]
 
-# open squares with the dots on top: rows of A and columns of B often lie on one curve
-_MARKERS: dict[str, dict[str, Any]] = {
-    "E": {"marker": "^", "s": 4, "alpha": 0.6, "linewidths": 0, "facecolors": COLOURS["E"]},
-    "A": {"marker": "o", "s": 1.5, "linewidths": 0, "facecolors": COLOURS["A"], "zorder": 2},
-    "B": {
-        "marker": "s",
-        "s": 7,
-        "linewidths": 0.35,
-        "edgecolors": COLOURS["B"],
-        "facecolors": "none",
-    },
-}
-_LEAST_DECADES = 2.2
 _LEGEND: dict[str, Any] = {
     "handletextpad": 0.3,
     "handlelength": 1.2,
-    "borderpad": 0.2,
-    "labelspacing": 0.2,
     "scatteryoffsets": [0.5],
+    "fontsize": 6,  # as wide as the panel, and the letter stands beside it
+    "bbox_to_anchor": (1.06, 0.98),
 }
 
 
@@ -42,7 +30,8 @@ def theory_scatter(
     fits: pd.DataFrame,
     labels: Sequence[tuple[str, str, str]],
     *,
-    width: float = DOUBLE_COLUMN,
+    caption: str = "",
+    width: Width = DOUBLE_COLUMN,
 ) -> Figure:
     """Draw both sides of each link against each other, a point a triplet and factor.
 
@@ -55,8 +44,10 @@ def theory_scatter(
         legends.
     labels
         For each link its name and the labels of its axes, in the order of the panels.
+    caption
+        A line to stand below.
     width
-        Of the figure, in inches.
+        Of the figure, in inches, or a column by name.
 
     Returns
     -------
@@ -64,10 +55,9 @@ def theory_scatter(
         A panel a link on log axes, with the slope that the link claims as a dashed line. Every
         axis spans at least two decades, so that a side that hardly varies looks like it.
     """
-    with styled():
-        figure = StyledFigure(figsize=(width, 0.36 * width))
-        panels = figure.subplots(1, len(labels), squeeze=False)[0]
-        for panel, (axes, (link, x_label, y_label)) in enumerate(zip(panels, labels, strict=True)):
+    page = inches(width)
+    with panel_row(page, 0.36 * page, len(labels), caption=caption) as (figure, panels):
+        for axes, (link, x_label, y_label) in zip(panels, labels, strict=True):
             chosen = points[points["link"] == link]
             shown = chosen[_has_logarithm(chosen)]
             fit = fits[fits["link"] == link].set_index("factor")
@@ -75,11 +65,8 @@ def theory_scatter(
             if len(shown):
                 _set_limits(axes, shown)
                 _guide(axes, shown, float(fit["expected_slope"].iloc[0]))
-            # above the panel, where it covers no point
-            axes.legend(loc="lower right", bbox_to_anchor=(1.03, 0.99), **_LEGEND)
+            legend_above(axes, **_LEGEND)
             axes.set(xlabel=x_label, ylabel=y_label)
-            letter = f"({chr(ord('a') + panel)})"
-            axes.annotate(letter, (0, 1), (-36, 9), "axes fraction", "offset points", fontsize=7.5)
     return figure
 
 
@@ -96,21 +83,16 @@ def _scatter(axes: Axes, shown: pd.DataFrame, fit: pd.DataFrame) -> None:
         axes.scatter(
             group["x"],
             group["y"],
-            **{"zorder": 1, **_MARKERS[factor]},
+            **{"zorder": 1, **FACTOR_POINTS[factor]},
             label=rf"{factor}: $\rho$ = {number(float(fit['spearman'][factor]))}, "
             f"slope {number(float(fit['slope'][factor]))}",
         )
 
 
 def _set_limits(axes: Axes, shown: pd.DataFrame) -> None:
-    for axis, side in ((axes.xaxis, shown["x"]), (axes.yaxis, shown["y"])):
-        logarithms = np.log10(side)
-        low, high = float(logarithms.min()), float(logarithms.max())
-        margin = max(0.05 * (high - low), (_LEAST_DECADES - (high - low)) / 2)
-        axis.axes.set(**{f"{axis.axis_name}lim": (10 ** (low - margin), 10 ** (high + margin))})
-        # labels stand side by side on the one axis, and above each other on the other
-        axis.set_major_locator(LogLocator(numticks=4 if axis is axes.xaxis else 5))
-        axis.set_minor_locator(NullLocator())
+    # labels stand side by side on the one axis, and above each other on the other
+    log_limits(axes.xaxis, shown["x"].to_numpy(), ticks=4)
+    log_limits(axes.yaxis, shown["y"].to_numpy(), ticks=5)
 
 
 def _guide(axes: Axes, shown: pd.DataFrame, slope: float) -> None:
@@ -122,10 +104,9 @@ def _guide(axes: Axes, shown: pd.DataFrame, slope: float) -> None:
         10**ends,
         10**line,
         linestyle=(0, (4, 2)),
-        color="0.35",
-        linewidth=0.8,
         zorder=0,
         scalex=False,
         scaley=False,
         label=f"claimed: slope {slope:g}",
+        **GUIDE,
     )
