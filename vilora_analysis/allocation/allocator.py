@@ -132,4 +132,4 @@ class ScoreAllocator(Allocator):
         self.schedule = replace(self.schedule, total_steps=total_step)
 
     def _mask(self) -> None:
-        self.values.write(self.values.read().masked_fill(~self.kept, 0.0))
+        self.values.mask(self.kept)

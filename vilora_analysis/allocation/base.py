@@ -107,7 +107,8 @@ class Allocator(ABC):
         Parameters
         ----------
         snapshot
-            The posterior at this step; None where none is due.
+            The posterior at this step; None where none is due. Its memory is used again at the next
+            step.
         step
             Optimizer steps taken.
         driven

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vilora_analysis.errors import LayoutError
+from vilora_analysis.triplets import Buffers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +49,7 @@ class SingularValues:
         self.parameters: list[Tensor] = [binding.parameters[i] for i in chosen]
         self.places = [binding.places[i] for i in chosen]
         self.ranks = [module.rank for module in layout.modules]
+        self._buffers = Buffers([parameter.shape for parameter in self.parameters])
         groups = [group["params"] for group in binding.optimizer.param_groups]
         self.starts = [
             sum(p.numel() for p in groups[place.group][: place.position]) for place in self.places
@@ -55,11 +57,17 @@ class SingularValues:
 
     def read(self) -> Tensor:
         """Copy them, shape (triplets,)."""
-        return torch.cat([value.detach().reshape(-1) for value in self.parameters])
+        return self._buffers.copy("E", self.parameters).clone()
 
     @torch.no_grad()
     def write(self, flat: Tensor) -> None:
         """Set them all, in one call."""
-        pieces = flat.split(self.ranks)
-        shaped = [piece.view_as(p) for piece, p in zip(pieces, self.parameters, strict=True)]
-        torch._foreach_copy_(self.parameters, shaped)
+        held = self._buffers.flat("E", flat.dtype, flat.device)
+        held.copy_(flat)
+        torch._foreach_copy_(self.parameters, self._buffers.views("E"))
+
+    @torch.no_grad()
+    def mask(self, kept: Tensor) -> None:
+        """Set those to 0 that are not kept."""
+        self._buffers.copy("E", self.parameters).masked_fill_(~kept, 0.0)
+        torch._foreach_copy_(self.parameters, self._buffers.views("E"))

@@ -7,14 +7,15 @@ recorder get the same Snapshot, so the log cannot disagree with a decision.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vilora_analysis.errors import LayoutError
-from vilora_analysis.triplets import Binding, unwrap_optimizer
+from vilora_analysis.triplets import Binding, Buffers, unwrap_optimizer
+from vilora_analysis.triplets.buffers import held_as
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +64,12 @@ def read_gradient(optimizer: Optimizer) -> Tensor | None:
 
 @torch.no_grad()
 def take_snapshot(
-    binding: Binding, step: int, *, needs: Collection[str], gradient: Tensor | None = None
+    binding: Binding,
+    step: int,
+    *,
+    needs: Collection[str],
+    gradient: Tensor | None = None,
+    buffers: Buffers | None = None,
 ) -> Snapshot:
     """Read mu, sigma, gradient and hess of all adapter elements.
 
@@ -77,6 +83,9 @@ def take_snapshot(
         Inputs to read; those of smoothing state are added by its owner.
     gradient
         What :func:`read_gradient` gave before the step; else the parameters' ``.grad`` is read.
+    buffers
+        What :meth:`Binding.buffers` gave, to be written over: the snapshot is then good until the
+        next one is taken with them. None takes new memory.
 
     Raises
     ------
@@ -85,40 +94,46 @@ def take_snapshot(
         a parameter has no gradient.
     """
     binding.verify()
-    inputs = {"mu": binding.gather(lambda parameter: parameter.detach())}
+    buffers = binding.buffers() if buffers is None else buffers
+    inputs = {"mu": buffers.copy("mu", binding.parameters)}
     if "grad" in needs:
-        inputs["grad"] = _gradient(binding, gradient)
+        inputs["grad"] = _gradient(binding, gradient, buffers)
     if {"sigma", "hess"} & set(needs):
-        inputs |= _posterior(binding)
+        inputs |= _posterior(binding, buffers)
     return Snapshot(step, binding.layout, inputs)
 
 
-def _gradient(binding: Binding, flat: Tensor | None) -> Tensor:
+def _gradient(binding: Binding, flat: Tensor | None, buffers: Buffers) -> Tensor:
     if flat is not None:
         sizes = [
-            sum(p.numel() for p in group["params"]) for group in binding.optimizer.param_groups
+            sum(map(torch.Tensor.numel, group["params"]))
+            for group in binding.optimizer.param_groups
         ]
-        return binding.gather_groups(flat.split(sizes))
-    for name, parameter in zip(binding.layout.parameter_names, binding.parameters, strict=True):
-        if parameter.grad is None:
-            raise LayoutError(
-                f"{name!r} has no gradient at the time of the step; is its module part of the "
-                "forward pass, and is zero_grad() called after step()?"
-            )
-    return binding.gather(_grad_of)
+        return _gathered(binding, "grad", flat.split(sizes), buffers)
+    gradients: list[Any] = [parameter.grad for parameter in binding.parameters]
+    if not all(map(torch.is_tensor, gradients)):
+        missing = [gradient is None for gradient in gradients].index(True)
+        raise LayoutError(
+            f"{binding.layout.parameter_names[missing]!r} has no gradient at the time of the step; "
+            "is its module part of the forward pass, and is zero_grad() called after step()?"
+        )
+    return buffers.copy("grad", gradients)
 
 
-def _grad_of(parameter: Any) -> Tensor:
-    gradient: Tensor = parameter.grad
-    return gradient
-
-
-def _posterior(binding: Binding) -> dict[str, Tensor]:
+def _posterior(binding: Binding, buffers: Buffers) -> dict[str, Tensor]:
     if not has_posterior(binding.optimizer):
         raise LayoutError(
             f"{type(binding.optimizer).__name__} keeps no posterior, so there is no sigma or hess; "
             "train with IVON, or choose scores that need only parameters and gradients"
         )
-    hess = binding.gather_groups([group["hess"] for group in binding.optimizer.param_groups])
-    precision = binding.per_element("ess") * (hess + binding.per_element("weight_decay"))
-    return {"hess": hess, "sigma": precision.rsqrt()}
+    flats = [group["hess"] for group in binding.optimizer.param_groups]
+    hess = _gathered(binding, "hess", flats, buffers)
+    sigma = buffers.flat("sigma", hess.dtype, hess.device)
+    torch.add(hess, binding.per_element("weight_decay"), out=sigma)
+    return {"hess": hess, "sigma": sigma.mul_(binding.per_element("ess")).rsqrt_()}
+
+
+def _gathered(binding: Binding, name: str, flats: Sequence[Tensor], buffers: Buffers) -> Tensor:
+    """Lay out flat what the optimizer keeps by param group."""
+    out = buffers.flat(name, held_as(flats), flats[0].device)
+    return binding.gather_groups(flats, out=out)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-__all__ = ["instrument", "is_main"]
+__all__ = ["adalora_model", "instrument", "is_main"]
 
 
 def instrument(
@@ -129,7 +129,7 @@ def instrument(
         raise ConfigError(f"metrics_only records no triplets to prune by {criterion or 'l1'!r}")
     model, inner = _unwrap(model), unwrap_optimizer(optimizer)
     layout = None if metrics_only else TripletLayout.from_model(model)
-    adalora = _adalora_model(model)
+    adalora = adalora_model(model)
     peft_config = _peft_config(adalora)
     logged = out is not None and layout is not None
     factors = layout.factors if layout is not None else ()
@@ -192,7 +192,7 @@ def is_main() -> bool:
     )
 
 
-def _adalora_model(model: Any) -> Any:
+def adalora_model(model: Any) -> Any:
     """PEFT's ``AdaLoraModel`` inside a model."""
     while model is not None:
         # not hasattr: PeftModel forwards unknown names to what it wraps

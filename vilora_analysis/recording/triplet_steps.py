@@ -88,6 +88,7 @@ class TripletSteps:
         self._smoothing = smoothing
         self._recorded = recorded
         self._drive = drive and allocator is not None
+        self._buffers = binding.buffers()
         self._gradient: Any = None
         self._means: Any = None
         self._pending: tuple[int, Snapshot | None] | None = None
@@ -170,7 +171,10 @@ class TripletSteps:
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`load_state_dict` needs to go on as if never stopped."""
         return {
-            "smoothing": {"count": self._smoothing.count, "values": dict(self._smoothing.values)},
+            "smoothing": {  # copies: later steps write over this memory
+                "count": self._smoothing.count,
+                "values": {name: value.clone() for name, value in self._smoothing.values.items()},
+            },
             "kept": self.allocator.kept.cpu() if self.allocator is not None else None,
             "decided": self.was_pruned,
         }
@@ -203,10 +207,14 @@ class TripletSteps:
             needs |= self._needs_decision
         if not needs:
             return None
-        snapshot = take_snapshot(self._binding, step, needs=needs, gradient=self._gradient)
+        snapshot = take_snapshot(
+            self._binding, step, needs=needs, gradient=self._gradient, buffers=self._buffers
+        )
         frozen = self.allocator is not None and self.allocator.freezes(step)
         if self._smoothing.needs and not frozen:
-            self._smoothing = self._smoothing.update(snapshot.inputs["mu"], snapshot.inputs["grad"])
+            self._smoothing = self._smoothing.update(
+                snapshot.inputs["mu"], snapshot.inputs["grad"], into=self._buffers
+            )
         return replace(snapshot, inputs={**snapshot.inputs, **self._smoothing.values})
 
     def _write_event(self, step: int) -> None:

@@ -6,13 +6,17 @@ Names come from the model, values from the optimizer. The two meet here, paramet
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from vilora_analysis.errors import LayoutError
+from vilora_analysis.triplets.buffers import Buffers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from vilora_analysis.triplets.layout import TripletLayout
 
 __all__ = ["Binding", "Place", "unwrap_optimizer"]
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ class Binding:
             If the optimizer's parameters were reordered or replaced since :meth:`create`.
         """
         groups = [group["params"] for group in self.optimizer.param_groups]
+        if self._all_in_place(groups):
+            return
         for parameter, place, name in zip(
             self.parameters, self.places, self.layout.parameter_names, strict=True
         ):
@@ -106,25 +114,64 @@ class Binding:
         """Lay out flat one tensor a parameter, taken from the parameter itself."""
         return self.layout.gather(values(parameter) for parameter in self.parameters)
 
-    def gather_groups(self, flats: Sequence[Tensor]) -> Tensor:
+    def buffers(self) -> Buffers:
+        """Memory for what is read of the parameters, to be written over from step to step."""
+        return Buffers([parameter.shape for parameter in self.parameters])
+
+    def gather_groups(self, flats: Sequence[Tensor], out: Tensor | None = None) -> Tensor:
         """Lay out flat what the optimizer keeps as one flat tensor a param group (IVON's state).
 
         Parameters
         ----------
         flats
             For each param group a tensor over all of its parameters' elements, in group order.
+        out
+            Where to write them; None for a new tensor.
         """
+        groups = [group["params"] for group in self.optimizer.param_groups]
         pieces = [
-            flat.split([p.numel() for p in group["params"]])
-            for flat, group in zip(flats, self.optimizer.param_groups, strict=True)
+            flat.split([*map(torch.Tensor.numel, members)])
+            for flat, members in zip(flats, groups, strict=True)
         ]
-        return self.layout.gather(pieces[place.group][place.position] for place in self.places)
+        return self.layout.gather(self._pick(pieces), out)
+
+    def _pick(self, by_group: Sequence[Sequence[_Item]]) -> Sequence[_Item]:
+        """Of what stands where the optimizer's parameters stand, take what belongs to ours."""
+        lengths = tuple(map(len, by_group))
+        if lengths not in self._pickers:
+            starts = [0, *itertools.accumulate(lengths)]
+            indices = [starts[place.group] + place.position for place in self.places]
+            # two at least, and it gives them all as a tuple; the first is dropped again
+            self._pickers[lengths] = operator.itemgetter(indices[0], *indices)
+        chosen: tuple[_Item, ...] = self._pickers[lengths]([*itertools.chain(*by_group)])
+        return chosen[1:]
+
+    def _all_in_place(self, groups: Sequence[Sequence[nn.Parameter]]) -> bool:
+        lengths = [*map(len, groups)]
+        inside = all(
+            place.group < len(lengths) and place.position < lengths[place.group]
+            for place in self._last_places
+        )
+        return inside and all(map(operator.is_, self._pick(groups), self.parameters))
+
+    @cached_property
+    def _pickers(self) -> dict[tuple[int, ...], operator.itemgetter[Any]]:
+        """How to pick them, by the lengths of the groups: in C, there are hundreds at each step."""
+        return {}
+
+    @cached_property
+    def _last_places(self) -> tuple[Place, ...]:
+        """Of each group the place farthest behind."""
+        last = {place.group: place for place in sorted(self.places, key=lambda p: p.position)}
+        return tuple(last.values())
 
     def per_element(self, key: str) -> float | Tensor:
         """Value of a param-group option: a number where all groups agree, else by element."""
-        values = [self.optimizer.param_groups[place.group][key] for place in self.places]
-        if all(value == values[0] for value in values):
-            return float(values[0])
+        groups = self.optimizer.param_groups
+        used = [groups[place.group][key] for place in self._last_places]
+        if all(value == used[0] for value in used):
+            return float(used[0])
+        values = [groups[place.group][key] for place in self.places]
         device = self.parameters[0].device
         by_parameter = torch.tensor(values, dtype=torch.float32, device=device)
         return by_parameter.repeat_interleave(torch.tensor(self.layout.sizes, device=device))

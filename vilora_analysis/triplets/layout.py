@@ -10,47 +10,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
 from vilora_analysis.errors import LayoutError
+from vilora_analysis.triplets.blocks import RANK_AXIS, Block, Chunk, blocks_of, cut
 from vilora_analysis.triplets.discovery import AdaptedModule, find_modules
-from vilora_analysis.triplets.reduction import FACTORS, REDUCTIONS, Factor
+from vilora_analysis.triplets.reduction import FACTORS, Factor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = ["Block", "TripletLayout"]
-
-_RANK_AXIS: dict[Factor, int] = {"E": 0, "A": 0, "B": 1}
-
-
-@dataclass(frozen=True)
-class Block:
-    """Parameters of one factor and one shape, side by side in the flat order.
-
-    Attributes
-    ----------
-    factor
-        E, A or B.
-    start, stop
-        Where the block lies in the flat order.
-    shape
-        (parameters, rows, columns).
-    """
-
-    factor: Factor
-    start: int
-    stop: int
-    shape: tuple[int, int, int]
-
-    def view(self, flat: Tensor) -> tuple[Tensor, int]:
-        """View a flat ``(..., elements)`` tensor as stacked parameters, and the axis to reduce."""
-        stacked = flat[..., self.start : self.stop].unflatten(-1, self.shape)
-        return stacked, -2 if _RANK_AXIS[self.factor] == 1 else -1
 
 
 class TripletLayout:
@@ -90,8 +63,10 @@ class TripletLayout:
         # stable: within one factor and shape the modules keep the model's order
         entries.sort(key=lambda entry: (FACTORS.index(entry[0]), entry[1]))
         self.parameter_names = tuple(module.parameters[factor] for factor, _, module in entries)
-        self.blocks = _blocks(entries)
+        self.blocks = blocks_of((factor, shape) for factor, shape, _ in entries)
         self._entries = entries
+        self._chunks: dict[int, tuple[Chunk, ...]] = {}
+        self._orders: dict[tuple[Factor, torch.device], Tensor] = {}
 
     @classmethod
     def from_model(cls, model: nn.Module) -> TripletLayout:
@@ -166,30 +141,23 @@ class TripletLayout:
             (block, tuple(itertools.islice(modules, block.shape[0]))) for block in self.blocks
         )
 
-    @cached_property
-    def _order(self) -> dict[Factor, Tensor]:
-        """By factor: for each triplet, its place in the concatenation of that factor's blocks."""
-        orders: dict[Factor, Tensor] = {}
-        for factor in self.factors:
-            blockwise = [
-                module.first + k
-                for block, members in self.block_members
-                if block.factor == factor
-                for module in members
-                for k in range(module.rank)
-            ]
-            orders[factor] = torch.tensor(blockwise).argsort()
-        return orders
-
-    def gather(self, tensors: Iterable[Tensor]) -> Tensor:
+    def gather(self, tensors: Iterable[Tensor], out: Tensor | None = None) -> Tensor:
         """Lay one tensor a parameter, given in the order of ``parameter_names``, out flat.
+
+        Parameters
+        ----------
+        tensors
+            One a parameter.
+        out
+            Where to write them; None for a new tensor.
 
         Returns
         -------
         Tensor
             Shape ``(n_elements,)``, float32 at least.
         """
-        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        pieces = [t if t.dim() == 1 else t.reshape(-1) for t in tensors]
+        flat = torch.cat(pieces, out=out)
         return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
 
     def reduce(self, flat: Tensor, how: str = "mean") -> dict[Factor, Tensor]:
@@ -207,15 +175,44 @@ class TripletLayout:
         dict of str to Tensor
             For each factor a tensor of shape ``(..., n_triplets)``.
         """
+        return self.in_order((block.factor, block.reduce(flat, how)) for block in self.blocks)
+
+    def chunks(self, limit: int) -> tuple[Chunk, ...]:
+        """The flat order, cut into stretches of at most so many elements but whole parameters."""
+        if limit not in self._chunks:
+            self._chunks[limit] = cut(self.blocks, limit)
+        return self._chunks[limit]
+
+    def in_order(self, reduced: Iterable[tuple[Factor, Tensor]]) -> dict[Factor, Tensor]:
+        """Bring what was reduced block by block into the order of the triplets, by factor.
+
+        Parameters
+        ----------
+        reduced
+            By block, in the flat order: its factor, and what :meth:`Block.reduce` gave.
+        """
         parts: dict[Factor, list[Tensor]] = {factor: [] for factor in self.factors}
-        for block in self.blocks:
-            stacked, axis = block.view(flat)
-            reduced = stacked.squeeze(-1) if block.factor == "E" else REDUCTIONS[how](stacked, axis)
-            parts[block.factor].append(reduced.flatten(-2))
+        for factor, part in reduced:
+            parts[factor].append(part)
         return {
-            factor: torch.cat(pieces, -1).index_select(-1, self._order[factor].to(flat.device))
+            factor: torch.cat(pieces, -1).index_select(-1, self._order(factor, pieces[0].device))
             for factor, pieces in parts.items()
         }
+
+    def _order(self, factor: Factor, device: torch.device) -> Tensor:
+        """For each triplet, its place in the concatenation of a factor's blocks."""
+        key = (factor, device)
+        if key not in self._orders:
+            blockwise = [
+                module.first + k
+                for block, members in self.block_members
+                if block.factor == factor
+                for module in members
+                for k in range(module.rank)
+            ]
+            # kept there: bringing it anew would wait for the device each time
+            self._orders[key] = torch.tensor(blockwise).argsort().to(device)
+        return self._orders[key]
 
     def locate(self, element: int) -> tuple[str, int, Factor]:
         """Module, k and factor that an element of the flat order belongs to."""
@@ -229,23 +226,8 @@ class TripletLayout:
 
 
 def _check_shape(factor: Factor, shape: tuple[int, ...], module: AdaptedModule) -> None:
-    if len(shape) != 2 or shape[_RANK_AXIS[factor]] != module.rank:
+    if len(shape) != 2 or shape[RANK_AXIS[factor]] != module.rank:
         raise LayoutError(
             f"factor {factor} of {module.name!r} has shape {shape}; expected a matrix with "
             f"{module.rank} {'columns' if factor == 'B' else 'rows'}"
         )
-
-
-def _blocks(entries: Sequence[tuple[Factor, tuple[int, ...], AdaptedModule]]) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    start = 0
-    for factor, shape, _ in entries:
-        size = shape[0] * shape[1]
-        last = blocks[-1] if blocks else None
-        if last and last.factor == factor and last.shape[1:] == shape:
-            count = last.shape[0] + 1
-            blocks[-1] = Block(factor, last.start, start + size, (count, shape[0], shape[1]))
-        else:
-            blocks.append(Block(factor, start, start + size, (1, shape[0], shape[1])))
-        start += size
-    return tuple(blocks)
