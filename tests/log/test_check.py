@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -78,8 +79,10 @@ def test_a_gap_in_the_steps(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", steps=(2, 4, 8, 10), every=2, flush_after=(4,)).path
     said = only_problem(run, parts_of(run)[1])
     assert said == "no steps between 4 and 8; one in 2 is due"
-    run = write_run(tmp_path / "within", steps=(2, 4, 8, 10), every=2).path
-    assert only_problem(run, parts_of(run)[0]) == said
+    run = write_run(tmp_path / "within", steps=(2, 4, 6, 8, 10), every=2).path
+    part = parts_of(run)[0]
+    rewrite(part, lambda table: table.filter(pc.field("step") != 6))
+    assert only_problem(run, part) == said
 
 
 def test_a_part_that_is_there_twice(run: Path) -> None:
@@ -226,3 +229,18 @@ def test_a_place_that_is_not_there(tmp_path: Path) -> None:
 
 def test_the_schema_of_a_sound_log_is_that_of_its_manifest(run: Path) -> None:
     assert pq.ParquetFile(parts_of(run)[0]).schema_arrow.equals(schema_of(manifest()), True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("matrix", "W_x", "matrices are not"), ("layer", 7, "layers are not")],
+)
+def test_a_manifest_that_puts_a_matrix_elsewhere(
+    run: Path, key: str, value: object, said: str
+) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["modules"][0][key] = value
+    (run / "run.json").write_text(json.dumps(manifest))
+    problems = check_run(run)
+    assert len(problems) == len(parts_of(run))
+    assert all(f"{said} those of the manifest" in str(problem) for problem in problems)

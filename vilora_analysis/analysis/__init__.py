@@ -22,7 +22,12 @@ from vilora_analysis.analysis.claims import (
     claims_text,
     claims_verdict,
 )
-from vilora_analysis.analysis.correlation import METHODS, correlations
+from vilora_analysis.analysis.correlation import (
+    METHODS,
+    CorrelationBlock,
+    correlation_blocks,
+    correlations,
+)
 from vilora_analysis.analysis.health import (
     has_health,
     health,
@@ -59,6 +64,7 @@ from vilora_analysis.analysis.rank_panels import (
 from vilora_analysis.analysis.ranks import ranks
 from vilora_analysis.analysis.runs import runs_table
 from vilora_analysis.analysis.shadow import (
+    all_changes,
     churn,
     final_overlap,
     has_shadow,
@@ -71,6 +77,8 @@ from vilora_analysis.analysis.shadow import (
     stability_verdict,
     unpruned_step,
 )
+from vilora_analysis.analysis.speed import speed_effects, speed_split, speed_summary
+from vilora_analysis.analysis.speed_verdict import speed_verdict
 from vilora_analysis.analysis.steps import decision_step, posterior_factors
 from vilora_analysis.analysis.table import (
     difference_layout,
@@ -89,6 +97,7 @@ from vilora_analysis.analysis.theory.decomposition_verdict import decomposition_
 from vilora_analysis.analysis.theory.equilibrium import (
     equilibrium,
     equilibrium_points,
+    equilibrium_whole,
     has_equilibrium,
 )
 from vilora_analysis.analysis.theory.equilibrium_verdict import equilibrium_verdict
@@ -111,7 +120,9 @@ __all__ = [
     "LINKS",
     "METHODS",
     "PANELS",
+    "CorrelationBlock",
     "Verdict",
+    "all_changes",
     "breakdown",
     "breakdown_verdict",
     "bridge",
@@ -123,6 +134,7 @@ __all__ = [
     "claims_markdown",
     "claims_text",
     "claims_verdict",
+    "correlation_blocks",
     "correlations",
     "decision_step",
     "decomposition",
@@ -132,6 +144,7 @@ __all__ = [
     "equilibrium",
     "equilibrium_points",
     "equilibrium_verdict",
+    "equilibrium_whole",
     "example_fisher",
     "example_fisher_points",
     "final_overlap",
@@ -182,6 +195,10 @@ __all__ = [
     "runs_table",
     "settling",
     "shadow_verdict",
+    "speed_effects",
+    "speed_split",
+    "speed_summary",
+    "speed_verdict",
     "stability",
     "stability_verdict",
     "table_layout",

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vilora_analysis.analysis.average_ranks import centred_ranks
+from vilora_analysis.analysis.in_order import in_order
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run, StepBlock
 from vilora_analysis.log.reader import Steps
 from vilora_analysis.naming import score_name
 
-__all__ = ["METHODS", "correlations"]
+__all__ = ["METHODS", "CorrelationBlock", "correlation_blocks", "correlations"]
 
 _PAIRWISE = 512  # triplets up to which all pairs are compared at once
+
+
+@dataclass(frozen=True)
+class CorrelationBlock:
+    """Correlations of all pairs of scores at some steps.
+
+    Attributes
+    ----------
+    steps
+        Shape (steps,).
+    group
+        ``all``, or the kind of matrix.
+    method
+        As asked.
+    n
+        Triplets compared.
+    values
+        Shape (steps, scores, scores); NaN where a score is constant.
+    """
+
+    steps: np.ndarray
+    group: str
+    method: str
+    n: int
+    values: np.ndarray
 
 
 def correlations(
@@ -29,7 +57,8 @@ def correlations(
 ) -> pd.DataFrame:
     """Correlate all pairs of scores over the triplets, step by step.
 
-    Works part by part, so that memory does not grow with the run.
+    The frame has a row for every step and pair; of very long runs take :func:`correlation_blocks`,
+    or fewer steps.
 
     Parameters
     ----------
@@ -56,24 +85,63 @@ def correlations(
     LogError
         If a score is not in the log.
     """
+    names = _asked(run, scores, methods, by)
+    blocks = correlation_blocks(run, scores=names, steps=steps, methods=methods, by=by)
+    frames = [_tidy(block, names) for block in blocks]
+    if not frames:
+        return pd.DataFrame(columns=["step", "group", "method", "score_a", "score_b", "value", "n"])
+    return pd.concat(frames, ignore_index=True)
+
+
+def correlation_blocks(
+    run: Run,
+    *,
+    scores: Sequence[str] | None = None,
+    steps: Steps = None,
+    methods: Sequence[str] = ("spearman",),
+    by: Literal["all", "matrix"] = "all",
+) -> Iterator[CorrelationBlock]:
+    """Correlate all pairs of scores over the triplets, some hundred steps at a time.
+
+    One thread reads while others compute, a few blocks at once: memory does not grow with the run.
+
+    Parameters
+    ----------
+    run, scores, steps, methods, by
+        As of :func:`correlations`.
+
+    Raises
+    ------
+    ConfigError, LogError
+        As :func:`correlations`.
+    """
+    names = _asked(run, scores, methods, by)
+    columns = [f"score.{name}" for name in names]
+    groups = _groups(run, by)
+
+    def correlate(block: StepBlock) -> list[CorrelationBlock]:
+        values = np.stack([block.values[name] for name in columns], axis=1)
+        return [
+            CorrelationBlock(
+                block.steps, group, method, len(rows), METHODS[method](chosen.transpose(0, 2, 1))
+            )
+            for group, rows in groups
+            for chosen in [values if by == "all" else values[:, :, rows]]
+            for method in methods
+        ]
+
+    for blocks in in_order(correlate, run.blocks(columns, steps)):
+        yield from blocks
+
+
+def _asked(run: Run, scores: Sequence[str] | None, methods: Sequence[str], by: str) -> list[str]:
     names = list(dict.fromkeys(map(score_name, run.score_names if scores is None else scores)))
     if len(names) < 2 or not set(methods) <= METHODS.keys() or by not in ("all", "matrix"):
         raise ConfigError(
             f"expected at least two scores, methods of {', '.join(METHODS)}, and by all or matrix; "
             f"got {', '.join(names) or 'no score'}, {', '.join(methods) or 'no method'}, {by}"
         )
-    columns = [f"score.{name}" for name in names]
-    groups = _groups(run, by)
-    frames = [
-        _tidy(block, names, group, method, values[:, rows])
-        for block in run.blocks(columns, steps)
-        for values in [np.stack([block.values[c] for c in columns], -1).astype(np.float64)]
-        for group, rows in groups
-        for method in methods
-    ]
-    if not frames:
-        return pd.DataFrame(columns=["step", "group", "method", "score_a", "score_b", "value", "n"])
-    return pd.concat(frames, ignore_index=True)
+    return names
 
 
 def _groups(run: Run, by: str) -> list[tuple[str, np.ndarray]]:
@@ -83,44 +151,49 @@ def _groups(run: Run, by: str) -> list[tuple[str, np.ndarray]]:
     return [(name, np.flatnonzero(matrix == name)) for name in dict.fromkeys(matrix)]
 
 
-def _tidy(
-    block: StepBlock, names: list[str], group: str, method: str, values: np.ndarray
-) -> pd.DataFrame:
+def _tidy(block: CorrelationBlock, names: list[str]) -> pd.DataFrame:
     a, b = np.triu_indices(len(names), k=1)
-    matrices = METHODS[method](values)
     n_steps = len(block.steps)
     return pd.DataFrame(
         {
             "step": np.repeat(block.steps, len(a)),
-            "group": group,
-            "method": method,
+            "group": block.group,
+            "method": block.method,
             "score_a": np.tile(np.array(names)[a], n_steps),
             "score_b": np.tile(np.array(names)[b], n_steps),
-            "value": matrices[:, a, b].reshape(-1),
-            "n": values.shape[1],
+            "value": block.values[:, a, b].reshape(-1),
+            "n": block.n,
         }
     )
 
 
 def _pearson(values: np.ndarray) -> np.ndarray:
     """(steps, triplets, scores) to (steps, scores, scores)."""
-    centred = values - values.mean(axis=1, keepdims=True)
+    exact = values.transpose(0, 2, 1).astype(np.float64)
+    exact -= exact.mean(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         # scaled first, so that squares of small scores do not underflow
-        scaled = centred / np.abs(centred).max(axis=1, keepdims=True)
-        unit = scaled / np.sqrt((scaled**2).sum(axis=1, keepdims=True))
-    matrices = np.matmul(unit.transpose(0, 2, 1), unit)
-    clipped: np.ndarray = np.clip(matrices, -1.0, 1.0)
-    return clipped
+        exact /= np.abs(exact).max(axis=-1, keepdims=True)
+    return _cosines(exact)
 
 
 def _spearman(values: np.ndarray) -> np.ndarray:
-    return _pearson(stats.rankdata(values, axis=1))
+    return _cosines(centred_ranks(np.ascontiguousarray(values.transpose(0, 2, 1))))
+
+
+def _cosines(centred: np.ndarray) -> np.ndarray:
+    """(steps, scores, triplets) to (steps, scores, scores)."""
+    products = np.matmul(centred, centred.transpose(0, 2, 1))
+    lengths = np.sqrt(np.einsum("sii->si", products))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosines = products / (lengths[:, :, None] * lengths[:, None, :])
+    clipped: np.ndarray = np.clip(cosines, -1.0, 1.0)
+    return clipped
 
 
 def _kendall(values: np.ndarray) -> np.ndarray:
     one = _kendall_pairs if values.shape[1] <= _PAIRWISE else _kendall_sorted
-    return np.stack([one(step) for step in values])
+    return np.stack([one(step) for step in values.astype(np.float64)])
 
 
 def _kendall_pairs(step: np.ndarray) -> np.ndarray:

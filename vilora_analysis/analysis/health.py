@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,8 +105,7 @@ def health(run: Run, step: int | None = None) -> pd.DataFrame:
     variances says the same then; but |mu| of E reaches close to zero, and its variance on a log
     axis is that of a few triplets which no score would keep.
     """
-    chosen = decision_step(run) if step is None else step
-    return _measured(run, chosen)
+    return _measured(run, decision_step(run) if step is None else step)
 
 
 def health_over_time(run: Run, *, steps: Steps = None) -> pd.DataFrame:
@@ -141,8 +141,7 @@ def health_points(run: Run, step: int | None = None) -> pd.DataFrame:
     LogError
         As :func:`health`.
     """
-    chosen = decision_step(run) if step is None else step
-    factors = _factors(run)
+    chosen, factors = decision_step(run) if step is None else step, _factors(run)
     keys = ["step", "module", "matrix", "layer", "k", "kept"]
     columns = [f"{name}_{factor}" for name in ("sigma", "hess") for factor in factors]
     rows = run.triplets([*keys, *columns], chosen)
@@ -172,14 +171,15 @@ def _factors(run: Run) -> tuple[str, ...]:
 
 
 def _measured(run: Run, steps: Steps) -> pd.DataFrame:
-    known = _known(run)
-    scores = [name for name in _SCORES if name in run.score_names]
+    known, scores = _known(run), [name for name in _SCORES if name in run.score_names]
     columns = [
         *_sides(run)[1],
         *(f"score.{name}{of}" for name in scores for of in ("", *(f".{f}" for f in known.factors))),
     ]
-    frames = [_of_block(block, known) for block in run.blocks(columns, steps)]
-    return pd.concat(frames, ignore_index=True)
+    parts = [part for block in run.blocks(columns, steps) for part in _of_block(block, known)]
+    names = ("step", "factor", "n", *MEASURES)
+    whole = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in names})
+    return whole.sort_values("step", kind="stable", ignore_index=True)
 
 
 def _known(run: Run) -> _Known:
@@ -203,7 +203,8 @@ def _setting(run: Run, key: str) -> float:
     return float(value) if isinstance(value, (int, float)) else np.nan
 
 
-def _of_block(block: StepBlock, known: _Known) -> pd.DataFrame:
+def _of_block(block: StepBlock, known: _Known) -> list[dict[str, Any]]:
+    """Columns of a factor each; a measure that there is none of is NaN."""
     values = {name: array.astype(np.float64) for name, array in block.values.items()}
     left = known.beta2**block.steps
     rest = known.hess_init * left[:, None]
@@ -213,13 +214,12 @@ def _of_block(block: StepBlock, known: _Known) -> pd.DataFrame:
         "clip_rate": known.clip_rate.reindex(block.steps).to_numpy(dtype=float),
         **_score_ranks(values, ""),
     }
-    n = next(iter(values.values())).shape[1]
-    frames = [
-        pd.DataFrame({"step": block.steps, "factor": factor, "n": n, "initial_left": left, **part})
+    n, ones = next(iter(values.values())).shape[1], np.ones(len(block.steps), dtype=np.int64)
+    same = {**dict.fromkeys(MEASURES, np.nan * ones), "step": block.steps, "n": n * ones}
+    return [
+        {**same, "factor": np.repeat(factor, len(ones)), "initial_left": left, **part}
         for factor, part in parts.items()
     ]
-    whole = pd.concat(frames).sort_values("step", kind="stable", ignore_index=True)
-    return whole.reindex(columns=["step", "factor", "n", *MEASURES])
 
 
 def _of_factor(

@@ -162,7 +162,8 @@ def _clipped(whole: pd.Series) -> str:
     rate = whole["clip_rate"]
     if np.isnan(rate):
         return "How many elements hit the clip radius was not recorded."
-    return f"{_percent(rate)} of the elements hit the clip radius in this step."
+    said = f"{_percent(rate)} of the elements hit the clip radius in this step."
+    return said[0].upper() + said[1:]
 
 
 def _initial(factors: pd.DataFrame) -> str:

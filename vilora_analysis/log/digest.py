@@ -8,11 +8,14 @@ from pathlib import Path
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.manifest import FILE
+from vilora_analysis.log.origin import testimony
 from vilora_analysis.log.parts import list_parts
 from vilora_analysis.log.reader import Run
 from vilora_analysis.provenance import RunReference
 
 __all__ = ["references", "run_digest"]
+
+_ATTEMPTS = 5
 
 
 def references(runs: Iterable[Run]) -> tuple[RunReference, ...]:
@@ -39,6 +42,9 @@ def run_digest(path: Path) -> str:
     a page: those the reader finds by the page's checksum. What is asked of a run later (``oracle``,
     ``fisher``), and its adapter, are not part of it.
 
+    It stays where parts are put together by :func:`vilora_analysis.log.compact_run`, which keeps
+    what each of them said.
+
     Parameters
     ----------
     path
@@ -49,26 +55,21 @@ def run_digest(path: Path) -> str:
     LogError
         If a file cannot be read.
     """
-    digest = hashlib.sha256()
-    try:
-        digest.update((path / FILE).read_bytes())
-        for table in sorted(folder for folder in path.iterdir() if folder.is_dir()):
-            for part in list_parts(table):
-                size = part.path.stat().st_size
-                digest.update(f"\0{table.name}/{part.path.name}\0{size}\0".encode())
-                digest.update(_parquet_footer(part.path, size))
-    except OSError as error:
-        raise LogError(f"cannot read the run {path}: {error}") from None
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _digest(path)
+        except FileNotFoundError as error:  # parts were put together meanwhile
+            if attempt + 1 == _ATTEMPTS:
+                raise LogError(f"cannot read the run {path}: {error}") from None
+        except OSError as error:
+            raise LogError(f"cannot read the run {path}: {error}") from None
+    raise AssertionError("unreachable")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256((path / FILE).read_bytes())
+    for table in sorted(folder for folder in path.iterdir() if folder.is_dir()):
+        for part in list_parts(table):
+            for said in testimony(path, part):
+                digest.update(said)
     return digest.hexdigest()
-
-
-def _parquet_footer(path: Path, size: int) -> bytes:
-    """Footer by the length that stands before the magic number at the end; none if that is not."""
-    with path.open("rb") as file:
-        file.seek(max(size - 8, 0))
-        tail = file.read(8)
-        length = int.from_bytes(tail[:4], "little")
-        if tail[4:] != b"PAR1" or length > size - 8:
-            return b""
-        file.seek(size - 8 - length)
-        return file.read(length)

@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from vilora_analysis.errors import LogError, nearest
 from vilora_analysis.log.manifest import FILE
 from vilora_analysis.log.reader import Run
+from vilora_analysis.log.state import ERROR_FILE
 
-__all__ = ["find_runs"]
+__all__ = ["find_runs", "run_directories"]
+
+
+def run_directories(paths: Iterable[str | Path], *, failed: bool = False) -> list[Path]:
+    """Directories that hold a run, at or anywhere below some paths.
+
+    Parameters
+    ----------
+    paths
+        Run directories, or folders with runs at any depth.
+    failed
+        Whether those count too that hold no run but the reason why there is none.
+
+    Returns
+    -------
+    list of Path
+        By paths as given, then in their own order, each once. Whether their runs can be read is
+        not looked at.
+
+    Raises
+    ------
+    LogError
+        If there is no such directory.
+    """
+    names = (FILE, ERROR_FILE) if failed else (FILE,)
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise LogError(f"no directory {path}; {_beside(path)}give one that holds runs")
+        for directory in [path] if (path / FILE).exists() else _below(path, names):
+            found.setdefault(directory.resolve(), directory)
+    return [*found.values()]
 
 
 def find_runs(path: str | Path) -> list[Run]:
@@ -18,7 +52,15 @@ def find_runs(path: str | Path) -> list[Run]:
     LogError
         If one of them cannot be read.
     """
-    path = Path(path)
-    if (path / FILE).exists():
-        return [Run(path)]
-    return [Run(found.parent) for found in sorted(path.rglob(FILE))]
+    return [Run(found) for found in run_directories([path])] if Path(path).is_dir() else []
+
+
+def _below(path: Path, names: Iterable[str]) -> list[Path]:
+    return sorted({found.parent for name in names for found in path.rglob(name)})
+
+
+def _beside(path: Path) -> str:
+    """Suggest a neighbour of what is not there."""
+    if not path.parent.is_dir():
+        return ""
+    return nearest(path.name, [item.name for item in path.parent.iterdir() if item.is_dir()])

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from vilora_analysis.errors import LogError
 
-__all__ = ["WriterLock", "is_held", "is_written", "run_lock"]
+__all__ = ["WriterLock", "is_carried_out", "is_held", "is_written", "run_lock"]
 
 _WRITER, _RUN = ".writer.lock", ".run.lock"
 # longer than somebody who only asks whether a run is held keeps the lock
@@ -93,7 +93,12 @@ def is_held(directory: Path) -> bool:
 
     Asking takes a lock that nobody holds for a moment; whoever starts just then waits that long.
     """
-    return is_written(directory, timeout=0) or _is_locked(directory / _RUN, timeout=0)
+    return is_written(directory, timeout=0) or is_carried_out(directory)
+
+
+def is_carried_out(directory: Path) -> bool:
+    """Whether a live process carries out the run in a directory, whatever it does just now."""
+    return _is_locked(directory / _RUN, timeout=0)
 
 
 def is_written(directory: Path, timeout: float = _PATIENCE_SECONDS) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ SCHEMA_VERSION = 1
 """Version of the tables' layout; a reader refuses one it does not know."""
 
 FILE = "run.json"
+_SETTINGS = ("lr", "ess", "hess_init", "beta1", "beta2", "weight_decay", "clip_radius")
 Status = Literal["running", "finished", "failed"]
 
 
@@ -119,9 +120,10 @@ class Manifest:
         path = directory / FILE
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
+            json.dumps(raw, ensure_ascii=False).encode()  # half a character, which JSON can spell
         except FileNotFoundError:
             raise LogError(f"no run in {directory}: there is no {FILE}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise LogError(f"{path} cannot be read: {error}") from None
         return cls._parse(raw, path)
 
@@ -153,14 +155,43 @@ def _refuse_wrong_types(manifest: Manifest) -> None:
     ]
     # a matrix may have no rank left: one that was pruned away before the run
     least = [(manifest.every, 1), *((module.rank, 0) for module in manifest.modules)]
-    if not all(type(number) is int and number >= minimum for number, minimum in least):
+    if not all(type(number) is int and minimum <= number < 2**31 for number, minimum in least):
         wrong.append("every or the rank of a module")
-    if not all(module.layer is None or type(module.layer) is int for module in manifest.modules):
+    if not all(m.layer is None or _is_layer(m.layer) for m in manifest.modules):
         wrong.append("the layer of a module")
+    if not all(isinstance(text, str) for text in _texts(manifest)):
+        wrong.append("a name or another text")
+    groups = manifest.optimizer.get("groups", []) if "optimizer" not in wrong else []
+    if not _are_groups(groups):
+        wrong.append("the groups of the optimizer")
     if not all(is_well_spelled(score.name) for score in manifest.scores):
         wrong.append("the name of a score")
     if wrong:
         raise TypeError(f"{', '.join(wrong)} cannot be understood")
+
+
+def _is_layer(layer: object) -> bool:
+    """Whether the table's column can hold it."""
+    return type(layer) is int and 0 <= layer < 2**15
+
+
+def _texts(manifest: Manifest) -> Iterator[object]:
+    yield from (manifest.run_id, manifest.created, manifest.finished, manifest.status)
+    yield "" if manifest.criterion is None else manifest.criterion
+    for module in manifest.modules:
+        yield from (module.name, module.matrix)
+    for score in manifest.scores:
+        yield from (score.name, score.label, score.equation, score.source, score.level)
+        yield from score.inputs if isinstance(score.inputs, tuple) else [None]
+
+
+def _are_groups(groups: object) -> bool:
+    """Whether they are settings by name, with plain values where analyses look them up."""
+    return isinstance(groups, list | tuple) and all(
+        isinstance(group, Mapping)
+        and not any(isinstance(group.get(name), list | Mapping) for name in _SETTINGS)
+        for group in groups
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,10 @@
 Whatever bears a part's name is complete: it is written aside, flushed to disk, and renamed. The
 name carries the part's place in the sequence and its first and last step, so that a reader finds a
 range of steps without opening anything.
+
+A part that was put together from others bears the first and the last of their places,
+``part-000000to000999-...``: from the instant it is there it stands for all of them, and those of
+them that are not deleted yet no longer count.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,30 +24,95 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.layout import WRITTEN, parquet_options
 
-__all__ = ["Part", "list_parts", "ordered_parts", "replace_file", "write_part"]
+__all__ = [
+    "Part",
+    "list_parts",
+    "ordered_parts",
+    "replace_bytes",
+    "replace_file",
+    "superseded_parts",
+    "sync_folder",
+    "write_groups",
+    "write_part",
+]
 
-_NAME = re.compile(r"part-(\d{6,})-(\d{9,})-(\d{9,})\.parquet")
+_NAME = re.compile(r"part-(\d{6,})(?:to(\d{6,}))?-(\d{9,})-(\d{9,})\.parquet")
 
 
 @dataclass(frozen=True, order=True)
 class Part:
-    """One part file: its place in the sequence, its first and last step, and where it is."""
+    """One part file.
+
+    Attributes
+    ----------
+    sequence, until
+        Its place in the sequence; if it was put together from others, their first and last place.
+    first, last
+        Its first and last step.
+    path
+        Where it is.
+    """
 
     sequence: int
+    until: int
     first: int
     last: int
     path: Path
 
+    def beside(self, first: int, last: int) -> Part:
+        """Part of other steps in the same place."""
+        return part_at(self.path.parent, self.sequence, self.until, first, last)
+
+
+def part_at(directory: Path, sequence: int, until: int, first: int, last: int) -> Part:
+    """Part of a table, by what its name says."""
+    place = f"{sequence:06d}" if until == sequence else f"{sequence:06d}to{until:06d}"
+    name = f"part-{place}-{first:09d}-{last:09d}.parquet"
+    return Part(sequence, until, first, last, directory / name)
+
 
 def list_parts(directory: Path) -> list[Part]:
-    """Parts of one table in their order; other files do not count."""
-    if not directory.is_dir():
-        return []
-    found = ((_NAME.fullmatch(path.name), path) for path in directory.iterdir())
-    return sorted(
-        Part(int(match[1]), int(match[2]), int(match[3]), path) for match, path in found if match
-    )
+    """Parts of one table in their order, without those that a wider one stands for.
+
+    Whoever puts parts together names the new one before deleting the old. A listing that meets
+    neither was overtaken by both, and the next one differs from it; so it is taken until it stays.
+    """
+    return _counting(directory)[0]
+
+
+def superseded_parts(directory: Path) -> list[Part]:
+    """Parts that a wider one stands for, left over where putting together was interrupted."""
+    return _counting(directory)[1]
+
+
+def _counting(directory: Path) -> tuple[list[Part], list[Part]]:
+    counting: list[Part] = []
+    superseded: list[Part] = []
+    for part in sorted(_named(directory), key=lambda p: (p.sequence, -p.until, p)):
+        wider = counting[-1] if counting else part
+        same_place = (wider.sequence, wider.until) == (part.sequence, part.until)
+        (counting if same_place or part.until > wider.until else superseded).append(part)
+    return counting, superseded
+
+
+def _named(directory: Path) -> list[Part]:
+    before: set[str] | None = None
+    while True:
+        try:
+            names = {name for name in os.listdir(directory) if name.startswith("part-")}
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        if names == before:
+            break
+        before = names
+    found = (_NAME.fullmatch(name) for name in names)
+    return [
+        Part(int(m[1]), int(m[2] or m[1]), int(m[3]), int(m[4]), directory / m[0])
+        for m in found
+        if m
+    ]
 
 
 def ordered_parts(directory: Path) -> list[Part]:
@@ -76,27 +145,44 @@ def write_part(directory: Path, sequence: int, table: pa.Table) -> Part:
         If the disk is full, or the folder cannot be written; nothing is left half written.
     """
     steps = table.column("step")
-    first, last = steps[0].as_py(), steps[-1].as_py()
-    path = directory / f"part-{sequence:06d}-{first:09d}-{last:09d}.parquet"
-    columns = dict(_leaf(field) for field in table.schema)
-    floats = [name for name, kind in columns.items() if pa.types.is_floating(kind)]
-    with _written_aside(path) as file:
-        pq.write_table(
-            table,
-            file,
-            compression="zstd",
-            use_dictionary=[name for name in columns if name not in floats],
-            use_byte_stream_split=floats,
-            write_page_checksum=True,
-        )
-    return Part(sequence, first, last, path)
+    part = part_at(directory, sequence, sequence, steps[0].as_py(), steps[-1].as_py())
+    write_groups(part, table.schema, [table])
+    return part
 
 
-def _leaf(field: pa.Field) -> tuple[str, pa.DataType]:
-    """Path and type of the values that Parquet stores for a column: a list's are its elements."""
-    if pa.types.is_list(field.type):
-        return f"{field.name}.list.element", field.type.value_type
-    return field.name, field.type
+def write_groups(
+    part: Part,
+    schema: pa.Schema,
+    groups: Iterable[pa.Table],
+    before_naming: Callable[[Path], None] = lambda _: None,
+    level: int = WRITTEN,
+) -> None:
+    """Write a part as a sequence of row groups, one in memory at a time.
+
+    Parameters
+    ----------
+    part
+        What its name is to be.
+    schema
+        Of all groups.
+    groups
+        Tables of whole steps, in order.
+    before_naming
+        Gets the whole file, on disk, while it has no name yet.
+    level
+        Of compression.
+
+    Raises
+    ------
+    LogError
+        As :func:`write_part`.
+    """
+    with (
+        _written_aside(part.path, before_naming) as file,
+        pq.ParquetWriter(file, schema, **parquet_options(schema, level)) as writer,
+    ):
+        for table in groups:
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -117,7 +203,9 @@ def replace_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 @contextmanager
-def _written_aside(path: Path) -> Iterator[IO[bytes]]:
+def _written_aside(
+    path: Path, before_naming: Callable[[Path], None] = lambda _: None
+) -> Iterator[IO[bytes]]:
     """Give a file to write to that takes the name ``path`` once it is whole and on disk."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -125,6 +213,7 @@ def _written_aside(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             _to_disk(file.fileno())
+        before_naming(aside)
         _rename(aside, path)
     except OSError as error:
         with suppress(OSError):
@@ -132,6 +221,10 @@ def _written_aside(path: Path) -> Iterator[IO[bytes]]:
         raise LogError(
             f"cannot write {path}: {error.strerror or error}; what was written before stays whole"
         ) from error
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise
 
 
 def _to_disk(descriptor: int) -> None:
@@ -140,9 +233,14 @@ def _to_disk(descriptor: int) -> None:
 
 def _rename(aside: Path, path: Path) -> None:
     os.replace(aside, path)
-    if os.name == "posix":  # the rename itself lives in the directory
-        directory = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)  # the name itself lives in the folder
+
+
+def sync_folder(folder: Path) -> None:
+    """Put on disk which names a folder has."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            _to_disk(directory)
+            _to_disk(descriptor)
         finally:
-            os.close(directory)
+            os.close(descriptor)

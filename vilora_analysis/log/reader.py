@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.blocks import StepBlock
 from vilora_analysis.log.manifest import Manifest
 from vilora_analysis.log.parts import Part, list_parts, ordered_parts
+from vilora_analysis.log.provided import Audits
+from vilora_analysis.log.reading import (
+    PartGoneError,
+    open_part,
+    read_groups,
+    read_part,
+    recorded_steps,
+    until_settled,
+)
 from vilora_analysis.log.schema import EVENTS, KEYS, METRICS, describe
 from vilora_analysis.log.selection import Steps, select
 from vilora_analysis.log.summary import run_html
@@ -22,26 +30,9 @@ from vilora_analysis.naming import score_column
 
 __all__ = ["Run", "StepBlock", "Steps", "open_run", "read_part"]
 
-_DAMAGE = (OSError, pa.ArrowException, UnicodeDecodeError)
 # a later part of the others may go on with the step that the one before ended in
 _LISTED = {"triplets": ordered_parts, "elements": ordered_parts}
 _WITHOUT_PARTS = {"triplets": list(KEYS), "events": EVENTS.names, "metrics": METRICS.names}
-
-
-@dataclass(frozen=True)
-class StepBlock:
-    """Whole steps as dense arrays, what analyses work on.
-
-    Attributes
-    ----------
-    steps
-        Shape (steps,).
-    values
-        By column an array of shape (steps, triplets); triplets stand as in the manifest.
-    """
-
-    steps: np.ndarray
-    values: dict[str, np.ndarray]
 
 
 class Run:
@@ -52,6 +43,13 @@ class Run:
     path
         The run directory.
 
+    Attributes
+    ----------
+    path, manifest
+        Where it is, and what it is.
+    audits
+        Questions to it, by name: ``run.audits.health()`` gives tables, figures and a verdict.
+
     Raises
     ------
     LogError
@@ -61,6 +59,8 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.manifest = Manifest.load(self.path)
+        # no property: completion in a notebook evaluates none, and would not see what is in it
+        self.audits = Audits(self)
 
     def __repr__(self) -> str:
         return (
@@ -104,8 +104,11 @@ class Run:
     @property
     def columns(self) -> dict[str, dict[str, str]]:
         """Meaning, unit and source of each column of ``triplets``."""
+        return until_settled(self._described)
+
+    def _described(self) -> dict[str, dict[str, str]]:
         parts = list_parts(self.path / "triplets")
-        described = describe(_open(parts[0]).schema_arrow) if parts else {}
+        described = describe(open_part(parts[0]).schema_arrow) if parts else {}
         return {name: dict(entry) for name, entry in described.items()}
 
     def triplets(self, columns: Sequence[str] | None = None, steps: Steps = None) -> pd.DataFrame:
@@ -146,25 +149,36 @@ class Run:
         long = self._frame("metrics", None, None).astype({"step": "int64", "name": str})
         latest = long.drop_duplicates(["step", "name"], keep="last")
         wide = latest.pivot_table("value", "step", "name", aggfunc="last", dropna=False)
-        return wide.rename_axis(columns=None).reset_index()
+        frame = wide.rename_axis(columns=None).reset_index()
+        frame.attrs["units"] = {"step": "steps", **({"seconds": "s"} if "seconds" in wide else {})}
+        return frame
 
     def blocks(self, columns: Sequence[str], steps: Steps = None) -> Iterator[StepBlock]:
-        """Walk over the triplets part by part, as dense arrays of whole steps.
+        """Walk over the triplets row group by row group, as dense arrays of whole steps.
 
-        Memory does not grow with the length of the run.
+        Memory does not grow with the length of the run. If its parts are put together meanwhile
+        (``vilora compact``), reading goes on behind the last step that was given.
 
         Raises
         ------
         LogError
             As :meth:`triplets`, and if a part does not hold whole steps.
         """
-        n = self.manifest.n_triplets
+        n, after = self.manifest.n_triplets, -1
         columns = [*map(score_column, columns)]
-        for part, rows in self._tables("triplets", ["step", *columns], steps):
-            if rows.num_rows % n:
-                raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
-            numbers = rows["step"].to_numpy()[::n]
-            yield StepBlock(numbers, {c: rows[c].to_numpy().reshape(-1, n) for c in columns})
+        while True:
+            try:
+                for part, rows in self._tables("triplets", ["step", *columns], steps, after):
+                    if not n or rows.num_rows % n:
+                        raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
+                    numbers = rows["step"].to_numpy()[::n]
+                    yield StepBlock(
+                        numbers, {c: rows[c].to_numpy().reshape(-1, n) for c in columns}
+                    )
+                    after = int(numbers[-1])
+                return
+            except PartGoneError:
+                pass  # listed anew
 
     def _frame(self, table: str, columns: Sequence[str] | None, steps: Steps) -> pd.DataFrame:
         parts = list_parts(self.path / table)
@@ -172,29 +186,37 @@ class Run:
             names = _WITHOUT_PARTS.get(table, []) if columns is None else columns
             return pd.DataFrame(columns=pd.Index(names))
         read = None if columns is None else ["step", *columns]
-        tables = [rows for _, rows in self._tables(table, read, steps)]
-        whole = pa.concat_tables(tables or [read_part(parts[0], read).slice(0, 0)])
+        tables = until_settled(lambda: [rows for _, rows in self._tables(table, read, steps)])
+        if not tables:
+            tables = until_settled(lambda: [self._no_rows(table, read)])
+        whole = pa.concat_tables(tables)
         # as elsewhere: a layer is a whole number, or not there
         mapper = {pa.int16(): pd.Int16Dtype()}.get
         frame: pd.DataFrame = whole.to_pandas(ignore_metadata=True, types_mapper=mapper)
         frame.attrs["units"] = {k: v.get("unit", "") for k, v in describe(whole.schema).items()}
         return frame if columns is None else frame[list(columns)]
 
+    def _no_rows(self, table: str, columns: Sequence[str] | None) -> pa.Table:
+        parts = list_parts(self.path / table)
+        return read_part(parts[0], columns, rows=False)
+
     def _tables(
-        self, table: str, columns: Sequence[str] | None, steps: Steps
+        self, table: str, columns: Sequence[str] | None, steps: Steps, after: int = -1
     ) -> Iterator[tuple[Part, pa.Table]]:
-        """Rows of the steps asked for, part by part; parts without any are left out."""
+        """Rows of the steps asked for, by row group; those without any are left out."""
         parts = _LISTED.get(table, list_parts)(self.path / table)
         if not parts:
             return
-        wanted = select(steps, lambda: self._recorded(table))
+        wanted = select(steps, lambda: self._recorded(table)).beyond(after)
         missing = set(wanted.named)
         for part in parts:
             if wanted.overlaps(part.first, part.last):
-                rows = wanted.filter(read_part(part, columns))
-                if rows.num_rows:
-                    missing.difference_update(rows["step"].to_numpy().tolist())
-                    yield part, rows
+                for group in read_groups(part, columns, wanted):
+                    rows = wanted.filter(group)
+                    if rows.num_rows:
+                        if missing:
+                            missing.difference_update(rows["step"].to_numpy().tolist())
+                        yield part, rows
         if missing:
             raise LogError(
                 f"{self.path / table} has no step {', '.join(map(str, sorted(missing)))}; it has "
@@ -203,37 +225,12 @@ class Run:
 
     def _recorded(self, table: str) -> np.ndarray:
         """Steps of a table, ascending."""
-        parts = list_parts(self.path / table)
-        read = [np.unique(read_part(part, ["step"])["step"].to_numpy()) for part in parts]
+        return until_settled(lambda: self._listed_steps(table))
+
+    def _listed_steps(self, table: str) -> np.ndarray:
+        every = self.manifest.every if table == "triplets" else None
+        read = [recorded_steps(part, every) for part in list_parts(self.path / table)]
         return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *read]))
-
-
-def _open(part: Part) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(part.path, page_checksum_verification=True)
-    except _DAMAGE as error:
-        raise LogError(f"{part.path} is damaged: {error}") from None
-
-
-def read_part(part: Part, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read one part, or say which file is damaged or lacks a column.
-
-    Raises
-    ------
-    LogError
-        Naming the file.
-    """
-    file = _open(part)
-    try:
-        there = file.schema_arrow.names
-        missing = [name for name in columns or () if name not in there]
-        if missing:
-            raise LogError(
-                f"{part.path.parent} has no column {', '.join(missing)}; it has: {', '.join(there)}"
-            )
-        return file.read(columns=None if columns is None else list(dict.fromkeys(columns)))
-    except _DAMAGE as error:
-        raise LogError(f"{part.path} is damaged: {error}") from None
 
 
 def open_run(path: str | Path) -> Run:

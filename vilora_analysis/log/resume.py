@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.compact import discard_superseded
 from vilora_analysis.log.manifest import Manifest
-from vilora_analysis.log.parts import list_parts, write_part
-from vilora_analysis.log.reader import read_part
+from vilora_analysis.log.parts import Part, list_parts, write_groups
+from vilora_analysis.log.reading import open_part, read_groups
 
 __all__ = ["continue_run"]
 
@@ -46,19 +49,29 @@ def continue_run(directory: Path, manifest: Manifest, step: int) -> Manifest:
                 f"cannot go on with {directory}: its {name} were {_short(getattr(before, name))}, "
                 f"now they are {_short(getattr(manifest, name))}"
             )
+    discard_superseded(directory)
     for table in _TABLES:
         _cut(directory / table, step)
+    discard_superseded(directory)
     return dataclasses.replace(manifest, run_id=before.run_id, created=before.created)
 
 
 def _cut(directory: Path, step: int) -> None:
     for part in list_parts(directory):
         if part.first <= step < part.last:
-            rows = read_part(part)
             # first the shorter part, then the longer one goes: killed in between, it is done again
-            write_part(directory, part.sequence, rows.filter(pc.field("step") <= step))
+            _shorten(part, step)
         if part.last > step:
             part.path.unlink()
+
+
+def _shorten(part: Part, step: int) -> None:
+    def up_to(columns: list[str] | None) -> Iterator[pa.Table]:
+        groups = (g.filter(pc.field("step") <= step) for g in read_groups(part, columns))
+        return (group for group in groups if group.num_rows)
+
+    last = max(pc.max(group["step"]).as_py() for group in up_to(["step"]))
+    write_groups(part.beside(part.first, last), open_part(part).schema_arrow, up_to(None))
 
 
 def _short(value: object) -> str:

@@ -50,10 +50,23 @@ class Selection:
         return np.array([self.contains(int(step)) for step in steps], dtype=bool)
 
     def filter(self, table: pa.Table) -> pa.Table:
-        """Rows of the steps that are meant."""
-        numbers, inverse = np.unique(table["step"].to_numpy(), return_inverse=True)
-        keep = self.mask(numbers)
-        return table if keep.all() else table.filter(pa.array(keep[inverse]))
+        """Rows of the steps that are meant; those of one step stand together."""
+        steps = table["step"].to_numpy()
+        starts = np.flatnonzero(np.diff(steps, prepend=-1))
+        keep = self.mask(steps[starts])
+        if keep.all():
+            return table
+        lengths = np.diff(starts, append=len(steps))
+        return table.filter(pa.array(np.repeat(keep, lengths)))
+
+    def beyond(self, step: int) -> Selection:
+        """What of this comes after a step."""
+        if step < self.first:
+            return self
+        later = frozenset(named for named in self.named if named > step)
+        return Selection(
+            max(self.first, step + 1), self.last, lambda n: n > step and self.contains(n), later
+        )
 
 
 def select(steps: Steps, recorded: Callable[[], np.ndarray]) -> Selection:

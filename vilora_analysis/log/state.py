@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vilora_analysis.errors import LogError
-from vilora_analysis.log.lock import is_held
+from vilora_analysis.log.lock import is_carried_out, is_held
 from vilora_analysis.log.manifest import FILE, Manifest
 from vilora_analysis.log.parts import list_parts
 
@@ -54,7 +54,7 @@ def run_state(directory: Path) -> RunState:
         manifest = Manifest.load(directory) if (directory / FILE).exists() else None
     except LogError as error:
         return RunState("unreadable", " ".join(str(error).split()), steps)
-    if is_held(directory):
+    if _is_running(directory, manifest):
         return RunState("running", "", steps, manifest)
     reason = _reason(directory, manifest)
     if reason is not None:
@@ -77,6 +77,13 @@ def find_run_directories(directory: Path) -> list[Path]:
         raise LogError(f"no directory {directory}; give one that holds runs")
     found = {path.parent for name in (FILE, ERROR_FILE) for path in directory.rglob(name)}
     return sorted(found)
+
+
+def _is_running(directory: Path, manifest: Manifest | None) -> bool:
+    """Who writes a finished run and does not carry it out only puts its parts together."""
+    if manifest is not None and manifest.status == "finished":
+        return is_carried_out(directory)
+    return is_held(directory)
 
 
 def _reason(directory: Path, manifest: Manifest | None) -> str | None:

@@ -30,7 +30,7 @@ class _Sequence:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._next = max((part.sequence for part in list_parts(directory)), default=-1) + 1
+        self._next = max((part.until for part in list_parts(directory)), default=-1) + 1
 
     def write(self, table: pa.Table) -> None:
         write_part(self._directory, self._next, table)
@@ -57,21 +57,23 @@ class _Rows:
 class _Steps:
     """The triplets: for each step the same rows with new numbers, kept as one dense array."""
 
-    def __init__(self, directory: Path, schema: pa.Schema, modules: Sequence[ModuleRow]) -> None:
+    def __init__(self, directory: Path, schema: pa.Schema, manifest: Manifest) -> None:
         self._parts = _Sequence(directory)
         self._schema = schema
-        self._keys = _key_columns(modules)
+        self._keys = _key_columns(manifest.modules)
         n_rows = len(self._keys["k"])
         self._floats = [f.name for f in schema if pa.types.is_floating(f.type)]
         capacity = max(1, _ROWS_PER_PART // n_rows)
         # column by column, so that each becomes one Arrow array without a copy
         self._values = np.empty((len(self._floats), capacity, n_rows), dtype=np.float32)
         self._kept = np.empty((capacity, n_rows), dtype=bool)
+        self._every = manifest.every
         self._steps: list[int] = []
 
     def append(self, step: int, values: np.ndarray, kept: np.ndarray) -> None:
-        if len(self._steps) == self._values.shape[1]:
-            self.flush()  # it failed when the buffer became full
+        full = len(self._steps) == self._values.shape[1]  # writing failed when it became so
+        if full or (self._steps and step != self._steps[-1] + self._every):
+            self.flush()  # a part has no gaps: its name says which steps it holds
         at = len(self._steps)
         self._values[:, at] = values
         self._kept[at] = kept
@@ -177,7 +179,7 @@ class LogWriter:
         self._triplets = (
             None
             if triplets is None
-            else _Steps(self.directory / "triplets", triplets, self.manifest.modules)
+            else _Steps(self.directory / "triplets", triplets, self.manifest)
         )
         self.manifest.save(self.directory)
 

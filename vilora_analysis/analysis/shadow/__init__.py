@@ -7,7 +7,7 @@ That favours agreement with the set that was kept, and so among the scores. Unti
 nothing of this has happened; :func:`final_overlap` compares there too.
 """
 
-from vilora_analysis.analysis.shadow.churn import churn, last_change, settling
+from vilora_analysis.analysis.shadow.churn import all_changes, churn, last_change, settling
 from vilora_analysis.analysis.shadow.overlap import final_overlap, overlap
 from vilora_analysis.analysis.shadow.sets import (
     ACTUAL,
@@ -22,6 +22,7 @@ from vilora_analysis.analysis.shadow.verdict import shadow_verdict, stability_ve
 __all__ = [
     "ACTUAL",
     "KeptSets",
+    "all_changes",
     "churn",
     "final_overlap",
     "has_shadow",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,7 @@ from vilora_analysis.analysis.shadow.sets import KeptSets, decisions, kept_sets,
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run
 
-__all__ = ["churn", "last_change", "settling"]
+__all__ = ["all_changes", "churn", "last_change", "settling"]
 
 _CHURN = (
     *("step", "since", "score", "budget", "n_kept"),
@@ -41,14 +43,7 @@ def churn(run: Run) -> pd.DataFrame:
     LogError
         As :func:`kept_sets`.
     """
-    frames = []
-    before: KeptSets | None = None
-    for block in kept_sets(run):
-        frames.append(_changes(block if before is None else _joined(before, block)))
-        before = KeptSets(block.steps[-1:], block.budgets[-1:], block.names, block.kept[-1:])
-    frame = pd.concat(frames, ignore_index=True)
-    frame["cumulative"] = frame["churn"].fillna(0).groupby(frame["score"], sort=False).cumsum()
-    return frame[list(_CHURN)]
+    return _folded(run, _Churn())[0]
 
 
 def _joined(before: KeptSets, block: KeptSets) -> KeptSets:
@@ -100,19 +95,7 @@ def last_change(run: Run) -> pd.DataFrame:
     LogError
         As :func:`kept_sets`.
     """
-    names = set_names(run, None)
-    kept = np.ones((len(names), run.manifest.n_triplets), dtype=bool)  # before the first decision
-    latest = np.full(kept.shape, -1)
-    for block in kept_sets(run):
-        changed = block.kept != np.concatenate([kept[None], block.kept[:-1]])
-        latest = np.maximum(latest, _latest(changed, block.steps))
-        kept = block.kept[-1]
-    frames = []
-    for i, name in enumerate(names):
-        steps = pd.Series(latest[i], dtype="Int64").mask(latest[i] < 0)
-        frames.append(run.modules.assign(score=name, kept=kept[i], last_change=steps))
-    order = ["score", *run.modules.columns, "kept", "last_change"]
-    return pd.concat(frames, ignore_index=True)[order]
+    return _folded(run, _LastChange(run))[0]
 
 
 def _latest(changed: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -147,23 +130,86 @@ def settling(run: Run, *, within: float = 0.05) -> pd.DataFrame:
     LogError
         As :func:`kept_sets`.
     """
-    if not 0 <= within <= 1:
-        raise ConfigError(f"within is a share, expected 0 to 1, got {within:g}; 5% is 0.05")
-    (end,) = kept_sets(run, steps=-1)
-    sizes = end.kept[0].sum(axis=-1)
-    far = -np.ones(len(end.names), dtype=np.int64)
+    return _folded(run, _Settling(run, within))[0]
+
+
+def all_changes(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """:func:`churn`, :func:`settling` and :func:`last_change`, of one reading of the log.
+
+    Raises
+    ------
+    LogError
+        As :func:`kept_sets`.
+    """
+    changed, settled, latest = _folded(run, _Churn(), _Settling(run, 0.05), _LastChange(run))
+    return changed, settled, latest
+
+
+class _Fold(Protocol):
+    """Takes in the decisions, some at a time, and gives a frame in the end."""
+
+    def add(self, block: KeptSets) -> None: ...
+    def frame(self) -> pd.DataFrame: ...
+
+
+def _folded(run: Run, *folds: _Fold) -> list[pd.DataFrame]:
     for block in kept_sets(run):
-        missing = (end.kept & ~block.kept).sum(axis=-1)
-        last = np.where(missing > within * sizes, block.steps[:, None], -1).max(axis=0)
-        far = np.maximum(far, last)
-    steps = decisions(run).index.to_numpy()
-    settled = steps[np.searchsorted(steps, far, side="right")]  # at the last decision none is far
-    return pd.DataFrame(
-        {
-            "score": end.names,
-            "settled": settled,
-            "final_step": end.steps[0],
-            "n_kept": sizes,
-            "within": within,
-        }
-    )
+        for fold in folds:
+            fold.add(block)
+    return [fold.frame() for fold in folds]
+
+
+class _Churn:
+    def __init__(self) -> None:
+        self.frames: list[pd.DataFrame] = []
+        self.before: KeptSets | None = None
+
+    def add(self, block: KeptSets) -> None:
+        self.frames.append(_changes(block if self.before is None else _joined(self.before, block)))
+        self.before = KeptSets(block.steps[-1:], block.budgets[-1:], block.names, block.kept[-1:])
+
+    def frame(self) -> pd.DataFrame:
+        frame = pd.concat(self.frames, ignore_index=True)
+        added = frame["churn"].fillna(0).groupby(frame["score"], sort=False)
+        return frame.assign(cumulative=added.cumsum())[list(_CHURN)]
+
+
+class _LastChange:
+    def __init__(self, run: Run) -> None:
+        self.modules, self.names = run.modules, set_names(run, None)
+        self.kept = np.ones((len(self.names), run.manifest.n_triplets), dtype=bool)  # at first
+        self.latest = np.full(self.kept.shape, -1)
+
+    def add(self, block: KeptSets) -> None:
+        changed = block.kept != np.concatenate([self.kept[None], block.kept[:-1]])
+        self.latest = np.maximum(self.latest, _latest(changed, block.steps))
+        self.kept = block.kept[-1]
+
+    def frame(self) -> pd.DataFrame:
+        frames = []
+        for i, name in enumerate(self.names):
+            steps = pd.Series(self.latest[i], dtype="Int64").mask(self.latest[i] < 0)
+            frames.append(self.modules.assign(score=name, kept=self.kept[i], last_change=steps))
+        order = ["score", *self.modules.columns, "kept", "last_change"]
+        return pd.concat(frames, ignore_index=True)[order]
+
+
+class _Settling:
+    def __init__(self, run: Run, within: float) -> None:
+        if not 0 <= within <= 1:
+            raise ConfigError(f"within is a share, expected 0 to 1, got {within:g}; 5% is 0.05")
+        (self.end,) = kept_sets(run, steps=-1)
+        self.within, self.steps = within, decisions(run).index.to_numpy()
+        self.sizes = self.end.kept[0].sum(axis=-1)
+        self.far = -np.ones(len(self.end.names), dtype=np.int64)
+
+    def add(self, block: KeptSets) -> None:
+        missing = (self.end.kept & ~block.kept).sum(axis=-1)
+        far = missing > self.within * self.sizes
+        self.far = np.maximum(self.far, np.where(far, block.steps[:, None], -1).max(axis=0))
+
+    def frame(self) -> pd.DataFrame:
+        # at the last decision none is far
+        settled = self.steps[np.searchsorted(self.steps, self.far, side="right")]
+        columns = {"score": self.end.names, "settled": settled, "final_step": self.end.steps[0]}
+        return pd.DataFrame(columns | {"n_kept": self.sizes, "within": self.within})

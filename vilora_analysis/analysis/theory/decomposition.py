@@ -7,6 +7,7 @@ both orders of adding them (Shapley 1953; for a variance, Owen 2014).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,12 +85,13 @@ def decomposition(run: Run, *, steps: Steps = None) -> pd.DataFrame:
         )
     chosen = _first(run) if steps is None else steps
     columns = list(dict.fromkeys(column for names in wanted.values() for column in names))
-    frames = [
-        _split(*_sides(block.values, names)).assign(step=block.steps, factor=factor, of="triplets")
+    parts = [
+        {"step": block.steps, "factor": factor, "of": "triplets"}
+        | _split(*_sides(block.values, names))
         for block in run.blocks(columns, chosen)
         for factor, names in wanted.items()
     ]
-    return _tidy(frames)
+    return _tidy(parts)
 
 
 def element_decomposition(run: Run, *, steps: Steps = None) -> pd.DataFrame:
@@ -113,20 +115,18 @@ def element_decomposition(run: Run, *, steps: Steps = None) -> pd.DataFrame:
             f"{run.path} has no element snapshots; record it with elements_every "
             "(vilora train --elements-every N)"
         )
-    frames = [
-        _split(mu / sigma, mu, 1 / sigma).assign(
-            step=int(str(step)), factor=str(factor), of="elements"
-        )
+    parts = [
+        {"step": int(str(step)), "factor": str(factor), "of": "elements"}
+        | _split(mu / sigma, mu, 1 / sigma)
         for (step, factor), group in found.groupby(["step", "factor"], sort=False, observed=True)
         for mu, sigma in [_vectors(group)]
     ]
-    return _tidy(frames)
+    return _tidy(parts)
 
 
-def _tidy(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    whole = pd.concat(frames).sort_values("step", kind="stable", ignore_index=True)
-    keys = ["step", "factor", "of"]
-    return whole[[*keys, *whole.columns.drop(keys)]]
+def _tidy(parts: list[dict[str, Any]]) -> pd.DataFrame:
+    whole = pd.concat(map(pd.DataFrame, parts))
+    return whole.sort_values("step", kind="stable", ignore_index=True)
 
 
 def _vectors(group: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -165,8 +165,8 @@ def _sides(
         return snr, np.abs(mu), width if names[2].startswith("score.") else 1 / width
 
 
-def _split(snr: np.ndarray, mu: np.ndarray, inverse: np.ndarray) -> pd.DataFrame:
-    """Shares by step."""
+def _split(snr: np.ndarray, mu: np.ndarray, inverse: np.ndarray) -> dict[str, Any]:
+    """Shares by step: columns of equal length."""
     positive = np.isfinite(snr) & (snr > 0) & (mu > 0) & (inverse > 0)
     rows = [
         {"n": snr.shape[1], "excluded": int((~there).sum())}
@@ -177,8 +177,9 @@ def _split(snr: np.ndarray, mu: np.ndarray, inverse: np.ndarray) -> pd.DataFrame
     # v(∅) = 0 and v(both) = 1
     rank_mu = 0.5 * (1 + np.nan_to_num(rho_mu) ** 2 - np.nan_to_num(rho_sigma) ** 2)
     rank_mu[np.ptp(snr, axis=1) == 0] = np.nan
+    shares = {name: [row[name] for row in rows] for name in rows[0]}
     ranks = {"rho_mu": rho_mu, "rho_sigma": rho_sigma, "rank_mu": rank_mu}
-    return pd.DataFrame(rows).assign(**ranks, rank_sigma=1 - rank_mu)
+    return {**shares, **ranks, "rank_sigma": 1 - rank_mu}
 
 
 def _variances(snr: np.ndarray, mu: np.ndarray, inverse: np.ndarray) -> dict[str, float]:

@@ -7,51 +7,37 @@ gradient may do so without being a Fisher.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from vilora_analysis.analysis.steps import decision_step, posterior_factors
-from vilora_analysis.analysis.theory.hessian_law import (
-    accumulated_correction,
-    correction_rate,
-    decay_of_h,
-    relative_spread,
+from vilora_analysis.analysis.theory.equilibrium_parts import (
+    NEEDED,
+    SETTINGS,
+    Parts,
+    missing_columns,
+    walk,
 )
+from vilora_analysis.analysis.theory.hessian_law import decay_of_h, relative_spread
 from vilora_analysis.analysis.theory.ivon_settings import ivon_settings, unsettled
-from vilora_analysis.errors import LogError
+from vilora_analysis.analysis.variation import spearman
 from vilora_analysis.log import Run
 from vilora_analysis.log.reader import Steps
 
-__all__ = ["equilibrium", "equilibrium_points", "has_equilibrium"]
+__all__ = ["equilibrium", "equilibrium_points", "equilibrium_whole", "has_equilibrium"]
 
-_SETTINGS = ("beta2", "ess", "hess_init", "weight_decay")
-_NEEDED = (*_SETTINGS, "mc_samples", "fisher_beta")
-_COLUMNS = ("hess", "fisher_batch")
 _KEYS = ("module", "matrix", "layer", "k")
 _DOMINATES, _MAIN = 2.0, 0.5
 _RESOLVED = 0.0086  # 2% on a log axis
 _Z = 1.959964
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """h of one factor at some steps, and what it is expected to be; shape (steps, triplets)."""
-
-    steps: np.ndarray
-    factor: str
-    hess: np.ndarray
-    initial: np.ndarray
-    correction: np.ndarray
-
-
 def has_equilibrium(run: Run) -> bool:
     """Whether a run recorded h and squared gradients, and one set of IVON's settings."""
     factors = posterior_factors(run)
-    return bool(factors) and not _missing(run, factors) and not unsettled(run, _NEEDED)
+    return bool(factors) and not missing_columns(run, factors) and not unsettled(run, NEEDED)
 
 
 def equilibrium(run: Run, *, steps: Steps = None) -> pd.DataFrame:
@@ -100,13 +86,7 @@ def equilibrium(run: Run, *, steps: Steps = None) -> pd.DataFrame:
     For IVON's default estimate of the Hessian, ``hess_approx="price"``. Neither ``clip_radius`` nor
     ``rescale_lr`` nor the debiasing enters: they act on the step of mu alone.
     """
-    rows = [
-        {"run": run.name, "step": int(step), "factor": parts.factor}
-        | _measures(parts, at, ivon_settings(run, _NEEDED))
-        for parts in _walk(run, steps)
-        for at, step in enumerate(parts.steps)
-    ]
-    return pd.DataFrame(rows).sort_values("step", kind="stable", ignore_index=True)
+    return _frame(run, walk(run, decision_step(run) if steps is None else steps))
 
 
 def equilibrium_points(run: Run, *, step: int | None = None) -> pd.DataFrame:
@@ -130,7 +110,47 @@ def equilibrium_points(run: Run, *, step: int | None = None) -> pd.DataFrame:
     LogError
         As :func:`equilibrium`.
     """
-    settings = ivon_settings(run, _NEEDED)
+    return _points(run, walk(run, decision_step(run) if step is None else step))
+
+
+def equilibrium_whole(
+    run: Run, steps: Sequence[int]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """:func:`equilibrium` and its points at the last decision, and at some steps; read once.
+
+    Parameters
+    ----------
+    run
+        A run of IVON.
+    steps
+        Recorded steps, for the last of the three frames.
+
+    Raises
+    ------
+    LogError
+        As :func:`equilibrium`.
+    """
+    last = decision_step(run)
+    parts = [*walk(run, sorted({last, *steps}))]
+    whole = _frame(run, parts)
+    chosen = (whole["step"] == last, whole["step"].isin(steps))
+    end, over_time = (whole[rows].reset_index(drop=True) for rows in chosen)
+    return end, _points(run, [part.only(last) for part in parts]), over_time
+
+
+def _frame(run: Run, whole: Iterable[Parts]) -> pd.DataFrame:
+    whole = [*whole]  # says first what was not recorded
+    known = ivon_settings(run, NEEDED)
+    rows = [
+        {"run": run.name, "step": int(step), "factor": parts.factor} | measures
+        for parts in whole
+        for step, measures in zip(parts.steps, _measures(parts, known), strict=True)
+    ]
+    return pd.DataFrame(rows).sort_values("step", kind="stable", ignore_index=True)
+
+
+def _points(run: Run, whole: Iterable[Parts]) -> pd.DataFrame:
+    settings = ivon_settings(run, NEEDED)
     frames = [
         run.modules[list(_KEYS)].assign(
             run=run.name,
@@ -141,55 +161,21 @@ def equilibrium_points(run: Run, *, step: int | None = None) -> pd.DataFrame:
             correction=parts.correction[0],
             predicted=(parts.initial + parts.correction)[0],
             remainder=(parts.hess - parts.initial - parts.correction)[0],
-            **{name: settings[name] for name in _SETTINGS[:3]},
+            **{name: settings[name] for name in SETTINGS[:3]},
         )
-        for parts in _walk(run, step)
+        for parts in whole
     ]
     points = pd.concat(frames, ignore_index=True)
     return points[["run", "step", "factor", *points.columns.drop(["run", "step", "factor"])]]
 
 
-def _walk(run: Run, steps: Steps) -> Iterator[_Parts]:
-    factors = posterior_factors(run)
-    missing = _missing(run, factors)
-    if missing or not factors:
-        raise LogError(
-            f"{run.path} records no {', '.join(missing) or 'sigma'}; where h comes from can be "
-            "told of a run trained with IVON"
-        )
-    known = ivon_settings(run, _NEEDED)
-    chosen = decision_step(run) if steps is None else steps
-    # what came before is needed too
-    blocks = list(run.blocks([f"{n}_{f}" for n in _COLUMNS for f in factors]))
-    at = np.concatenate([block.steps for block in blocks])
-    wanted = np.isin(at, _numbers(run, f"hess_{factors[0]}", chosen))
-    left = known["hess_init"] * decay_of_h(known["beta2"]) ** at[:, None].astype(float)
-    for factor in factors:
-        hess, fisher = (
-            np.concatenate([b.values[f"{n}_{factor}"] for b in blocks]).astype(float)
-            for n in _COLUMNS
-        )
-        correction = accumulated_correction(
-            at,
-            fisher,
-            rate=correction_rate(known["ess"], known["beta2"], int(known["mc_samples"])),
-            beta2=known["beta2"],
-            fisher_beta=known["fisher_beta"],
-        )
-        initial = np.broadcast_to(left, hess.shape)
-        yield _Parts(at[wanted], factor, hess[wanted], initial[wanted], correction[wanted])
+def _measures(parts: Parts, known: Mapping[str, float]) -> list[dict[str, float | str]]:
+    """By step."""
+    ranks = spearman(parts.hess, parts.initial + parts.correction)
+    return [_measure(parts, at, known) | {"spearman": float(rank)} for at, rank in enumerate(ranks)]
 
 
-def _numbers(run: Run, column: str, chosen: Steps) -> np.ndarray:
-    return np.concatenate([block.steps for block in run.blocks([column], chosen)])
-
-
-def _missing(run: Run, factors: tuple[str, ...]) -> list[str]:
-    needed = {f"{name}_{factor}" for name in _COLUMNS for factor in factors}
-    return sorted(needed - set(run.columns))
-
-
-def _measures(parts: _Parts, at: int, known: Mapping[str, float]) -> dict[str, float | str]:
+def _measure(parts: Parts, at: int, known: Mapping[str, float]) -> dict[str, float | str]:
     hess, initial, correction = parts.hess[at], parts.initial[at], parts.correction[at]
     predicted = initial + correction
     relative = hess / predicted
@@ -203,7 +189,7 @@ def _measures(parts: _Parts, at: int, known: Mapping[str, float]) -> dict[str, f
     low, high = (_rest(ratio + sign * margin) for sign in (-1, 1))
     return {
         "n": len(hess),
-        **{name: known[name] for name in _SETTINGS},
+        **{name: known[name] for name in SETTINGS},
         "decayed": float(decay_of_h(known["beta2"]) ** parts.steps[at]),
         "hess": float(np.median(hess)),
         "ratio": ratio,
@@ -215,7 +201,8 @@ def _measures(parts: _Parts, at: int, known: Mapping[str, float]) -> dict[str, f
         "remainder_high": high,
         "spread": float(np.sqrt(((relative - 1) ** 2).mean())),
         "spread_expected": spread if parts.factor == "E" else np.nan,
-        **_agreement(hess, predicted),
+        "spearman": np.nan,
+        "slope": _slope(hess, predicted),
         "regime": _regime(shares, low),
     }
 
@@ -225,15 +212,14 @@ def _rest(ratio: float) -> float:
     return 1 - 1 / ratio if ratio > 0 else -np.inf
 
 
-def _agreement(hess: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    varied = bool(np.ptp(hess) > 0 and np.ptp(predicted) > 0)
+def _slope(hess: np.ndarray, predicted: np.ndarray) -> float:
+    """Least squares, of logarithms."""
     there = (hess > 0) & (predicted > 0)
     x, y = np.log10(predicted[there]), np.log10(hess[there])
-    line = len(x) > 1 and np.ptp(x) > _RESOLVED and np.ptp(y) > 0
-    return {
-        "spearman": float(stats.spearmanr(hess, predicted).statistic) if varied else np.nan,
-        "slope": float(stats.linregress(x, y).slope) if line else np.nan,
-    }
+    if len(x) < 2 or np.ptp(x) <= _RESOLVED or np.ptp(y) == 0:
+        return np.nan
+    centred = x - x.mean()
+    return float(centred @ (y - y.mean()) / (centred @ centred))
 
 
 def _regime(shares: Mapping[str, float], low: float) -> str:

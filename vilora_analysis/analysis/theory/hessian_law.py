@@ -98,7 +98,13 @@ def decay_of_h(beta2: float) -> float:
 
 
 def accumulated_correction(
-    steps: np.ndarray, fisher: np.ndarray, *, rate: float, beta2: float, fisher_beta: float
+    steps: np.ndarray,
+    fisher: np.ndarray,
+    *,
+    rate: float,
+    beta2: float,
+    fisher_beta: float,
+    wanted: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""What the correction term alone has put into h by each step, on average.
 
@@ -116,15 +122,20 @@ def accumulated_correction(
         As :func:`correction_rate` gives it.
     beta2, fisher_beta
         Decays of h and of ``fisher``; 1 for a plain mean.
+    wanted
+        Boolean of shape (steps,), at which of them to say it; at all if None.
     """
-    decay, found = decay_of_h(beta2), np.empty(fisher.shape)
+    asked = np.ones(len(steps), dtype=bool) if wanted is None else wanted
+    decay, found = decay_of_h(beta2), []
     now, total, before = np.zeros(fisher.shape[1:]), np.zeros(fisher.shape[1:]), 0
     for at, step in enumerate(steps.tolist()):
-        apart, weighted = step - before, _weights(step, fisher_beta) * fisher[at]
+        apart, weighted = step - before, _weights(step, fisher_beta) * fisher[at].astype(float)
         squares = (weighted - fisher_beta**apart * total) / _weights(apart, fisher_beta)
         now = decay**apart * now + rate * (1 - beta2) * _weights(apart, decay) * squares
-        found[at], total, before = now, weighted, step
-    return found
+        total, before = weighted, step
+        if asked[at]:
+            found.append(now)
+    return np.array(found).reshape(-1, *fisher.shape[1:])
 
 
 def _weights(count: int, beta: float) -> float:

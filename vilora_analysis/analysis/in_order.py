@@ -1,0 +1,54 @@
+"""Computing on several cores while reading goes on, with results in the order of what was read."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from typing import TypeVar
+
+__all__ = ["in_order"]
+
+_MOST_THREADS = 8
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def in_order(compute: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+    """Apply a function to items by threads; numpy lets go of the interpreter while it sorts.
+
+    Items are taken as results are, one ahead of the threads, so that memory stays bounded.
+
+    Parameters
+    ----------
+    compute
+        What to do with an item.
+    items
+        Taken one after the other, in the calling thread.
+    """
+    remaining = iter(items)
+    first = list(islice(remaining, 2))
+    if len(first) < 2:
+        yield from map(compute, first)  # not worth a thread
+        return
+    threads = min(_available_cores(), _MOST_THREADS)
+    with ThreadPoolExecutor(threads) as pool:
+        due: deque[Future[_R]] = deque()
+        try:
+            for item in chain(first, remaining):
+                due.append(pool.submit(compute, item))
+                if len(due) > threads:
+                    yield due.popleft().result()
+            while due:
+                yield due.popleft().result()
+        finally:
+            for future in due:
+                future.cancel()
+
+
+def _available_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
