@@ -7,11 +7,13 @@ JOBS ?= 2
 # threads of one process must not fight those of its neighbour over the same cores
 TEST_ENV := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: demo test lint types unit install clean help
+.PHONY: demo test lint types unit soak notebooks install clean help
 
 help:
 	@echo "make demo     install, train the bundled encoder, draw what was recorded"
 	@echo "make test     install, then lint, types, tests and doctests"
+	@echo "make soak     look for faults, with many more generated cases: an hour"
+	@echo "make notebooks  execute the notebooks anew, save them with their outputs"
 	@echo "make install  just install, into $(VENV)"
 	@echo "make clean    remove $(VENV) and caches"
 
@@ -30,6 +32,13 @@ types: $(INSTALLED)
 
 unit: $(INSTALLED)
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+soak: $(INSTALLED)
+	$(TEST_ENV) VILORA_SOAK=1 $(BIN)/python -m pytest tests/faults
+
+notebooks: $(INSTALLED)
+	$(BIN)/python notebooks/execute.py
+	$(BIN)/ruff format notebooks
 
 install: $(INSTALLED)
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vilora_analysis import analysis as analysis
+    from vilora_analysis import audits as audits
     from vilora_analysis import figures as figures
     from vilora_analysis import log as log
     from vilora_analysis import scores as scores
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from vilora_analysis.allocation import ScoreAllocator as ScoreAllocator
     from vilora_analysis.errors import ViloraError as ViloraError
     from vilora_analysis.log import Run as Run
+    from vilora_analysis.log import Runs as Runs
     from vilora_analysis.log import open_run as open_run
+    from vilora_analysis.log import open_runs as open_runs
     from vilora_analysis.posterior import Posterior as Posterior
     from vilora_analysis.posterior import Snapshot as Snapshot
     from vilora_analysis.posterior import sampled_parameters as sampled_parameters
@@ -63,12 +66,14 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Recording": ("recording", "Recording"),
     "Run": ("log", "Run"),
     "RunConfig": ("training.config", "RunConfig"),
+    "Runs": ("log", "Runs"),
     "ScoreAllocator": ("allocation", "ScoreAllocator"),
     "Snapshot": ("posterior", "Snapshot"),
     "TripletLayout": ("triplets", "TripletLayout"),
     "VILoRACallback": ("training.callback", "VILoRACallback"),
     "ViloraError": ("errors", "ViloraError"),
     "analysis": ("analysis", None),
+    "audits": ("audits", None),
     "configure": ("training.config", "configure"),
     "figures": ("figures", None),
     "get_score": ("scores", "get"),
@@ -76,6 +81,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "load_posterior": ("adapter", "load_posterior"),
     "log": ("log", None),
     "open_run": ("log", "open_run"),
+    "open_runs": ("log", "open_runs"),
     "save_adapter": ("adapter", "save_adapter"),
     "sampled_parameters": ("posterior", "sampled_parameters"),
     "score": ("scores", "score"),
@@ -85,7 +91,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "triplets": ("triplets", None),
 }
 
-_SHOWN = {"Run", "open_run", "train"}
+_SHOWN = {"Run", "Runs", "open_run", "open_runs", "train"}
 """Names that give runs, which show themselves in notebooks."""
 
 __all__ = sorted([*_LAZY, "__version__"])
@@ -103,7 +109,13 @@ def __getattr__(name: str) -> Any:
         raise explain_missing(error) from None
     if name in _SHOWN:  # with what the analyses say of them, which their own room must not import
         importlib.import_module(f"{__name__}.analysis")
+        importlib.import_module(f"{__name__}.log.provided").provide_audits(_asking)
     return loaded if attribute is None else getattr(loaded, attribute)
+
+
+def _asking(about: Any) -> Any:
+    """What a run, or several, can be asked; audits draw, which reading a run does not load."""
+    return importlib.import_module(f"{__name__}.audits.asking").questions(about)
 
 
 def __dir__() -> list[str]:

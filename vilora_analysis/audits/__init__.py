@@ -5,21 +5,25 @@ all together. To add an audit, write a function from a run to an :class:`Answer`
 file of its subject.
 """
 
+from vilora_analysis.audits.ask import AUDITS, JOINT_AUDITS, Asked, ask_runs, planned
 from vilora_analysis.audits.claims import claims_answer
 from vilora_analysis.audits.definition import Answer, Audit, JointAudit
-from vilora_analysis.audits.execute import AUDITS, JOINT_AUDITS, Result, audit_runs, planned
+from vilora_analysis.audits.execute import Result, audit_runs
 from vilora_analysis.audits.planted import planted_answer
-from vilora_analysis.audits.write import write_answer, write_page, write_table
+from vilora_analysis.audits.write import csv_text, write_answer, write_page, write_table
 
 __all__ = [
     "AUDITS",
     "JOINT_AUDITS",
     "Answer",
+    "Asked",
     "Audit",
     "JointAudit",
     "Result",
+    "ask_runs",
     "audit_runs",
     "claims_answer",
+    "csv_text",
     "planned",
     "planted_answer",
     "write_answer",

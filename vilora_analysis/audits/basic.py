@@ -8,7 +8,7 @@ import pandas as pd
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits.definition import Answer, Audit, needs
-from vilora_analysis.audits.shown import of_shown, shown, thinned
+from vilora_analysis.audits.shown import labels, of_shown, shown, thinned
 from vilora_analysis.log import Run
 
 __all__ = ["BASIC"]
@@ -37,7 +37,7 @@ def _correlations(run: Run) -> Answer:
     drawn = of_shown(run, whole, "score_a", "score_b")
     # of scores that carry a state, the equation says what the symbol on the axis is
     states = [s.equation for s in run.manifest.scores if "←" in s.equation]
-    draw = partial(figures.score_correlation, drawn, run.labels, caption="; ".join(states))
+    draw = partial(figures.score_correlation, drawn, labels(run), caption="; ".join(states))
     return Answer(
         {"correlations": chosen, "correlations_over_time": over_time}, {"correlations": draw}
     )

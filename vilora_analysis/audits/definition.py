@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from vilora_analysis.audits.display import answer_html, png
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +20,9 @@ __all__ = ["Answer", "Audit", "JointAudit", "needs"]
 Draw = Callable[[], "Figure"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
-    """What came out.
+    """What came out; in a notebook it shows itself.
 
     Attributes
     ----------
@@ -37,6 +40,18 @@ class Answer:
     figures: Mapping[str, Draw] = field(default_factory=dict)
     verdict: str = ""
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def pictures(self) -> Mapping[str, bytes]:
+        """The figures as PNG, by file name; drawn once, for the screen rather than for print."""
+        return {name: png(draw()) for name, draw in self.figures.items()}
+
+    def __repr__(self) -> str:
+        named = f"tables={[*self.tables]}, figures={[*self.figures]}"
+        return f"Answer({self.verdict!r}, {named})"
+
+    def _repr_html_(self) -> str:
+        return answer_html(self)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ _NOT_DRAWN = ("law~fisher_example", "penalty~law")
 
 
 def _equilibrium(run: Run) -> Answer:
-    frame, points = analysis.equilibrium(run), analysis.equilibrium_points(run)
-    over_time = analysis.equilibrium(run, steps=thinned(run))
+    frame, points, over_time = analysis.equilibrium_whole(run, thinned(run))
     said = analysis.equilibrium_verdict(frame)
     draw = partial(figures.hessian_equilibrium, points, frame, caption=said)
     tables = {"equilibrium": frame, "equilibrium_over_time": over_time}

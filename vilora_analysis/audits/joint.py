@@ -16,7 +16,7 @@ from vilora_analysis.log import Run
 
 __all__ = ["JOINT"]
 
-_MOST_GROUPS, _MOST_RUNS = 4, 7
+_MOST_GROUPS, _MOST_RUNS = 4, 8
 
 
 def _stability(runs: Sequence[Run]) -> Answer:

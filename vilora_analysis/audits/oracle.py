@@ -7,7 +7,7 @@ from functools import partial
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits.definition import Answer, Audit, needs
-from vilora_analysis.audits.shown import of_shown
+from vilora_analysis.audits.shown import labels, of_shown
 from vilora_analysis.log import Run
 from vilora_analysis.log.oracle import TARGETS
 
@@ -33,7 +33,7 @@ def oracle_answer(run: Run) -> Answer:
         figures.oracle_scores,
         proposed,
         regret,
-        run.labels,
+        labels(run),
         ceilings={name: math.sqrt(max(value, 0.0)) for name, value in reliability.items()},
         shown=[name for name in _SHOWN if name in run.score_names] or None,
         caption=caption,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits.definition import Answer, JointAudit
+from vilora_analysis.audits.shown import labels
 from vilora_analysis.audits.systems import systems
 from vilora_analysis.log import Run
 
@@ -39,14 +40,14 @@ def planted_answer(runs: Sequence[Run], system: str = "") -> Answer:
         "planted_located": analysis.planted_summary(analysis.planted_located(runs)),
         "planted_modules": pd.concat(map(analysis.planted_modules, runs), ignore_index=True),
     }
-    labels = runs[0].labels
-    shown = [name for name in _ROWS if name in labels]
+    named = labels(runs[0])
+    shown = [name for name in _ROWS if name in named]
     drawn = {
-        "planted_recall": partial(figures.planted_recall, summary, labels, caption=_caption(runs)),
+        "planted_recall": partial(figures.planted_recall, summary, named, caption=_caption(runs)),
         "planted_heatmap": partial(
             figures.planted_heatmap,
             analysis.planted_ranks(runs[0], shown),
-            labels,
+            named,
             caption=f"{runs[0].name}: rank by module at the budget that was planted, last step.",
         ),
     }

@@ -9,20 +9,21 @@ import pandas as pd
 
 from vilora_analysis import analysis, figures
 from vilora_analysis.audits.definition import Answer, Audit, Draw, needs
-from vilora_analysis.audits.shown import of_shown, thinned
+from vilora_analysis.audits.shown import labels, of_shown, thinned
 from vilora_analysis.log import Run
 
 __all__ = ["SCORES"]
 
 
 def _shadow(run: Run) -> Answer:
-    ends, churn = analysis.final_overlap(run), analysis.churn(run)
+    ends = analysis.final_overlap(run)
+    churn, settling, last_change = analysis.all_changes(run)
     groups = [analysis.overlap(run, by=by, steps=-1) for by in ("matrix", "layer")]
     tables = {
         "shadow_overlap": pd.concat([ends, *groups], ignore_index=True),
         "shadow_churn": churn,
-        "shadow_settling": analysis.settling(run),
-        "shadow_last_change": analysis.last_change(run),
+        "shadow_settling": settling,
+        "shadow_last_change": last_change,
     }
     drawn: dict[str, Draw] = {}
     notes = []
@@ -33,13 +34,13 @@ def _shadow(run: Run) -> Answer:
         first, last = ends["step"].min(), ends["step"].max()
         untouched = f"Before step {first} nothing was pruned." if first < last else ""
         drawn["shadow_overlap"] = partial(
-            figures.shadow_overlap, main, run.labels, caption=untouched
+            figures.shadow_overlap, main, labels(run), caption=untouched
         )
     if churn.empty:
         notes.append("no figure of shadow_churn: a single decision was recorded")
     else:
         drawn["shadow_churn"] = partial(
-            figures.shadow_churn, of_shown(run, churn, "score"), run.labels
+            figures.shadow_churn, of_shown(run, churn, "score"), labels(run)
         )
     return Answer(tables, drawn, analysis.shadow_verdict(main), tuple(notes))
 

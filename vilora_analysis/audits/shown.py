@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 
 from vilora_analysis import scores
+from vilora_analysis.figures.style import printable
 from vilora_analysis.log import Run
 
-__all__ = ["of_shown", "shown", "thinned"]
+__all__ = ["labels", "of_shown", "shown", "thinned"]
 
 _ROOM, _MOST_STEPS = 14, 400
+
+
+def labels(run: Run) -> dict[str, str]:
+    """Label of each recorded score, such that any can be drawn."""
+    return {name: printable(label) for name, label in run.labels.items()}
 
 
 def shown(run: Run, room: int = _ROOM) -> list[str]:

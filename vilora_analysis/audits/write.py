@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from vilora_analysis import figures
+from vilora_analysis.analysis.table.words import plain
 from vilora_analysis.audits.definition import Answer
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_file
@@ -18,7 +19,25 @@ from vilora_analysis.provenance import footer, with_provenance
 if TYPE_CHECKING:
     from vilora_analysis.audits.execute import Result
 
-__all__ = ["write_answer", "write_page", "write_table"]
+__all__ = ["csv_text", "write_answer", "write_page", "write_table"]
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The frame as CSV in which no name is taken for a formula; numbers are numbers.
+
+    Source: OWASP, CSV injection: an apostrophe before ``=``, ``+``, ``-`` or ``@``.
+    """
+    inert = frame.copy()
+    for name in inert.select_dtypes(exclude=["number", "bool"]):
+        inert[name] = inert[name].map(_inert)
+    return str(inert.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _inert(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> list[Path]:
@@ -30,7 +49,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> list[Path]:
     written = [path.with_name(f"{path.name}.{suffix}") for suffix in ("parquet", "csv")]
     schema = with_provenance(pa.Schema.from_pandas(frame, preserve_index=False))
     frame.to_parquet(written[0], index=False, schema=schema)
-    frame.to_csv(written[1], index=False, float_format="%.6g")
+    replace_file(written[1], csv_text(frame))
     return written
 
 

@@ -15,7 +15,7 @@ from vilora_analysis.posterior import Snapshot
 from vilora_analysis.scores.evaluate import score_triplets
 from vilora_analysis.triplets import AdaptedModule, Factor, TripletLayout
 
-__all__ = ["rescore", "rescoring_verdict", "snapshots", "verify_scores"]
+__all__ = ["element_steps", "rescore", "rescoring_verdict", "snapshots", "verify_scores"]
 
 _KEYS = ("step", "module", "layer", "matrix", "k", "factor")
 
@@ -35,14 +35,26 @@ def snapshots(run: Run, steps: Sequence[int] | None = None) -> Iterator[Snapshot
     LogError
         If the run has no elements, or not of a step that is asked for.
     """
-    there = run.elements(["step"])["step"].unique().tolist()
+    there = element_steps(run)
+    for step in there if steps is None else steps:
+        yield _rebuild(run, int(step))
+
+
+def element_steps(run: Run) -> list[int]:
+    """Steps whose elements were recorded.
+
+    Raises
+    ------
+    LogError
+        If there are none.
+    """
+    there: list[int] = run.elements(["step"])["step"].unique().tolist()
     if not there:
         raise LogError(
             f"{run.path} has no element snapshots to compute scores from; record it with "
             "elements_every (vilora train --elements-every N)"
         )
-    for step in there if steps is None else steps:
-        yield _rebuild(run, int(step))
+    return there
 
 
 def rescore(run: Run, names: Iterable[str], steps: Sequence[int] | None = None) -> pd.DataFrame:
@@ -123,9 +135,10 @@ def rescoring_verdict(frame: pd.DataFrame) -> str:
             f"{steps} steps ({frame['triplets'].sum()} values)."
         )
     worst = wrong.iloc[int(wrong["largest"].to_numpy().argmax())]
+    where = f"{worst['module']}[{worst['k']:g}]"
     return (
         f"The log disagrees with its own elements in {len(wrong)} of {len(frame)} scores and "
-        f"steps; most in {worst['score']} at step {worst['step']}, {worst['module']}[{worst['k']}] "
+        f"steps; most in {worst['score']} at step {worst['step']}, {where} "
         f"(relative difference {worst['largest']:.2g}): one of the two was altered, or the score's "
         "formula has changed since."
     )

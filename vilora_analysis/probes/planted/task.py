@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.training.config import RunConfig, configure
 
@@ -116,6 +114,8 @@ def draw_ranks(task: PlantedTask, modules: Sequence[str]) -> dict[str, int]:
         raise ConfigError(
             f"modules = {task.modules}: the encoder has {len(modules)} linear layers; plant fewer"
         )
+    import numpy as np  # a command's help does without
+
     generator = np.random.default_rng([task.seed, len(modules)])
     chosen = np.sort(generator.choice(len(modules), task.modules, replace=False))
     ranks = generator.integers(1, task.init_rank, size=task.modules, endpoint=True)
