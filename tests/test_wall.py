@@ -13,7 +13,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vilora_analysis"
 HEAVY = {"torch", "transformers", "peft", "ivon", "datasets"}
-TORCH_FREE = ("analysis", "audits", "figures", "log", "cli", "scores", "training.config", "sweeps")
+TORCH_FREE = (
+    *("analysis", "audits", "figures", "report", "log", "cli"),
+    *("scores", "training.config", "sweeps"),
+)
 
 LEAVES = {"aggregation", "inputs", "errors", "naming", "budget", "provenance"}
 BELOW: dict[str, set[str]] = {
@@ -34,6 +37,7 @@ BELOW: dict[str, set[str]] = {
     "analysis": LEAVES | {"log"},
     "figures": LEAVES,
     "audits": LEAVES | {"log", "scores", "probes", "analysis", "figures"},
+    "report": LEAVES | {"log", "analysis", "figures", "audits"},
 }
 """Rooms that each room may import from, besides itself; the command line and the package's own map
 of names may from all."""

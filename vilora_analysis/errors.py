@@ -3,6 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ViloraError",
     "explain_missing",
     "nearest",
+    "refuse_file",
     "require",
 ]
 
@@ -100,8 +102,13 @@ def explain_missing(error: ModuleNotFoundError) -> ImportError:
     >>> print(explain_missing(ModuleNotFoundError(name="torch")))
     'torch' is not installed; install it with: pip install "vilora-analysis[train]"
     """
-    name = (error.name or "").partition(".")[0]
-    return _missing(name, _EXTRAS[name]) if name in _EXTRAS else error
+    cause: BaseException | None = error
+    while cause is not None:  # transformers says of its own first that it cannot be imported
+        name = (getattr(cause, "name", None) or "").partition(".")[0]
+        if isinstance(cause, ModuleNotFoundError) and name in _EXTRAS:
+            return _missing(name, _EXTRAS[name])
+        cause = cause.__cause__ or cause.__context__
+    return error
 
 
 def _missing(module: str, extra: str) -> MissingExtraError:
@@ -122,3 +129,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(name, list(known), n=2)
     return f"did you mean {', '.join(near)}? " if near else ""
+
+
+def refuse_file(folder: Path) -> None:
+    """Refuse a folder to be where a file stands, before anything heavy is done for it.
+
+    Raises
+    ------
+    LogError
+        Naming the file.
+    """
+    try:
+        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    except (OSError, ValueError) as error:  # too long a name, or a NUL in it
+        raise LogError(f"{str(folder)!r} cannot be a folder: {error}") from None
+    if there is not None and not there.is_dir():
+        raise LogError(f"cannot write to {folder}: {there} is a file; choose another folder")

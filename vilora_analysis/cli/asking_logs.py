@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-__all__ = ["Analyze", "Audit", "Claims", "Figure", "RunPaths", "Table", "TableFormat"]
+__all__ = ["Analyze", "Audit", "Claims", "Figure", "Report", "RunPaths", "Table", "TableFormat"]
 
 RunPaths = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
 TableFormat = Literal["text", "markdown", "latex", "csv"]
@@ -87,6 +87,24 @@ class Figure:
     """Show matrices outside the layers apart, on top of each panel."""
     animate: bool = False
     """Write a GIF of the ranks over training as well."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Audit runs into one HTML file that a colleague can open: no network, no other file.
+
+    Example: vilora report runs/audit -o report.html
+
+    Verdicts first, then each audit with its figures and tables, what was set, and where it all
+    comes from. Tables sort, figures enlarge; it prints, and reads on a phone.
+    """
+
+    runs: RunPaths
+    """Run directories, or folders that hold some."""
+    out: Annotated[Path, tyro.conf.arg(aliases=("-o",))] = Path("report.html")
+    """File to write."""
+    title: str = ""
+    """Title of the page; by default it names the run, or how many."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,25 @@ from typing import Annotated
 import tyro
 
 from vilora_analysis.probes.planted import PlantedTask
+from vilora_analysis.probes.speed import SpeedQuestion
 
-__all__ = ["Fisher", "Oracle", "Planted"]
+__all__ = ["Bench", "Fisher", "Oracle", "Planted"]
+
+
+@dataclass(frozen=True)
+class Bench(SpeedQuestion):
+    """Time a training step on this machine, as the paper's section V.C does, and say where it goes.
+
+    Example: vilora bench --task sst2 --data-dir glue --threads 1 --out bench
+
+    Copies of one model train side by side on the same batches, a step of each in turn, in random
+    order: AdaLoRA with AdamW and sensitivity in PEFT's loop, with IVON, and with snr, as the paper
+    compares them; the same and other criteria with this package's allocator; and recorded. Run it
+    on a machine that does nothing else.
+    """
+
+    out: Path | None = None
+    """Folder for tables and figure; by default none are written."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.progress import Progress, TimeElapsedColumn
 
 from vilora_analysis.audits import Result, audit_runs, planned, write_page
 from vilora_analysis.cli import commands
-from vilora_analysis.cli.terminal import Terminal
+from vilora_analysis.cli.terminal import Terminal, inert
 from vilora_analysis.log import Run, references
 from vilora_analysis.provenance import recorded
 
@@ -22,7 +23,8 @@ def audit(command: commands.Audit, console: Terminal, runs: Sequence[Run]) -> in
         task = bar.add_task("audit", total=planned(runs))
         for result in audit_runs(runs, command.out):
             results.append(result)
-            bar.update(task, advance=1, description=f"{result.audit} {result.run}".strip())
+            shown = escape(inert(f"{result.audit} {result.run}".strip()))
+            bar.update(task, advance=1, description=shown)
     with recorded(references(runs)):
         page = write_page(results, command.out)
     for result in results:

@@ -13,11 +13,12 @@ from vilora_analysis.cli.asking_logs import (
     Audit,
     Claims,
     Figure,
+    Report,
     RunPaths,
     Table,
     TableFormat,
 )
-from vilora_analysis.cli.asking_models import Fisher, Oracle, Planted
+from vilora_analysis.cli.asking_models import Bench, Fisher, Oracle, Planted
 from vilora_analysis.cli.provenance import Provenance
 from vilora_analysis.sweeps import ClusterOptions
 from vilora_analysis.training.config import RunConfig
@@ -25,9 +26,11 @@ from vilora_analysis.training.config import RunConfig
 __all__ = [
     "Analyze",
     "Audit",
+    "Bench",
     "Check",
     "Claims",
     "Command",
+    "Compact",
     "Demo",
     "Figure",
     "Fisher",
@@ -35,6 +38,7 @@ __all__ = [
     "Others",
     "Planted",
     "Provenance",
+    "Report",
     "Runs",
     "Scores",
     "Sweep",
@@ -92,6 +96,20 @@ class Check:
     """Run directories, or folders that hold some."""
 
 
+@dataclass(frozen=True)
+class Compact:
+    """Put the many small parts of a long log together to few large ones; what it says stays.
+
+    Example: vilora compact runs/demo/run
+
+    Safe to interrupt: every step is there once at any instant, and the same command goes on. A run
+    that is being written is refused.
+    """
+
+    runs: RunPaths
+    """Run directories, or folders that hold some."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sweep(ClusterOptions):
     """Train every run that a file asks for; the same command goes on where it was stopped.
@@ -132,14 +150,17 @@ Others = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Analyze, tyro.conf.subcommand("analyze")]
     | Annotated[Audit, tyro.conf.subcommand("audit")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Scores, tyro.conf.subcommand("scores")]
     | Annotated[Check, tyro.conf.subcommand("check")]
+    | Annotated[Compact, tyro.conf.subcommand("compact")]
     | Annotated[Fisher, tyro.conf.subcommand("fisher")]
     | Annotated[Oracle, tyro.conf.subcommand("oracle")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Figure, tyro.conf.subcommand("figure")]
     | Annotated[Planted, tyro.conf.subcommand("planted")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Runs, tyro.conf.subcommand("runs")]
     | Annotated[Provenance, tyro.conf.subcommand("provenance")]

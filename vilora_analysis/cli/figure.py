@@ -28,7 +28,6 @@ def figure(command: commands.Figure, console: Terminal, runs: Sequence[Run]) -> 
         )
     folder, stem = _place(command)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         files = DRAWINGS[command.name](command, console, runs, folder / stem)
     except OSError as error:
         raise LogError(f"cannot write to {folder}: {error}") from None
@@ -49,6 +48,7 @@ def _ranks(
 ) -> list[Path]:
     counted = analysis.panel_ranks(runs, steps=-1 if command.at is None else command.at)
     used = [run for run in runs if run.name in set(counted["run"])]
+    base.parent.mkdir(parents=True, exist_ok=True)
     with recorded(references(used)):
         files = [*_panels(command, counted, base), *_over_training(command, used, base)]
         if counted["order"].max() > 0:

@@ -7,15 +7,14 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 import vilora_analysis
-from vilora_analysis.cli.terminal import accept_any_text, flush_output, stop_output
+from vilora_analysis.cli.streams import accept_any_text, flush_output, inert, stop_output
 from vilora_analysis.cli.train import command_for
 from vilora_analysis.errors import ViloraError, explain_missing
-from vilora_analysis.provenance import recorded
 
 __all__ = ["main"]
 
@@ -60,21 +59,33 @@ def _answer(words: Sequence[str]) -> int:
     if list(words) == ["--version"]:
         print(f"vilora {vilora_analysis.__version__}")
         return 0
+    _refuse_empty(words)
     command = _parse(words)
     from vilora_analysis.cli.run import run_command
+    from vilora_analysis.provenance import recorded
 
     with recorded(command=("vilora", *words)):
         return run_command(command)
 
 
 def _complain(error: Exception) -> int:
-    print(f"vilora: {error}", file=sys.stderr)
+    said = " ".join(str(error).splitlines())
+    print(f"vilora: {inert(said)}", file=sys.stderr)
     return _EXIT_MISTAKE
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse what a shell makes of an unset variable: as a path it would be the working folder."""
+    for before, word in zip(("vilora", *words), words, strict=False):
+        if not word.strip() or re.fullmatch(r"--[\w-]+=", word):
+            name = word.strip() or before
+            raise ViloraError(f"nothing stands after {name}; give it a value, or leave it out")
 
 
 def _parse(words: Sequence[str]) -> Any:
     complaint = io.StringIO()
-    command = command_for(words)
+    # with a help of its own: looking for one takes longer than all the rest of the help
+    command: Any = Annotated[command_for(words), tyro.conf.arg(help="")]
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
@@ -104,7 +115,21 @@ def _plain(complaint: str) -> str:
     said = [" ".join(section) for section in sections if section]
     if not framed:
         said = said[1:]  # without a frame to stand in, the title comes first
-    first = re.sub(r"^Error parsing \w+: ", "", said[0]) if said else "cannot read the command"
+    first = _wanted(said[0]) if said else "cannot read the command"
     near = re.findall(r"--[\w-]+(?= )", " ".join(t for t in said if t.startswith("Perhaps")))
     suggestion = f"; did you mean {near[0]}?" if near else ""
     return f"{first}{suggestion} (see: vilora --help)"
+
+
+_KINDS = {"int() ": "a whole number", "float: ": "a number", "INT": "a whole number"}
+
+
+def _wanted(complaint: str) -> str:
+    """Say what was expected where the parser quotes what Python said."""
+    complaint = re.sub(r"^Error parsing \w+: ", "", complaint)
+    option = re.match(r"Error parsing (--[\w-]+): ", complaint)
+    kind = next((wanted for sign, wanted in _KINDS.items() if sign in complaint), None)
+    got = re.search(r"(?:base 10|to float): ('.*')$", complaint)
+    if option is None or kind is None or got is None:
+        return complaint
+    return f"{option[1]} is {kind}; got {got[1]}"

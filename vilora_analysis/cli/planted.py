@@ -13,14 +13,16 @@ from vilora_analysis.provenance import recorded
 
 __all__ = ["planted"]
 
+_MOST_SEEDS = 10_000
+
 
 def planted(command: commands.Planted, console: Terminal) -> int:
     """Make the runs that are not there yet, then count over all of them."""
     from vilora_analysis.probes.planted import PlantedTask
     from vilora_analysis.probes.planted.run import run_planted
 
-    if command.seeds < 1:
-        raise ConfigError(f"seeds = {command.seeds}: ask for at least 1")
+    if not 1 <= command.seeds <= _MOST_SEEDS:
+        raise ConfigError(f"seeds = {command.seeds}: ask for 1 to {_MOST_SEEDS}")
     names = [field.name for field in dataclasses.fields(PlantedTask)]
     first = PlantedTask(**{name: getattr(command, name) for name in names})
     tasks = [

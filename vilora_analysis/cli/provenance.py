@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from vilora_analysis.cli.terminal import Terminal
 from vilora_analysis.errors import ConfigError, LogError
-from vilora_analysis.provenance import read_provenance
+
+if TYPE_CHECKING:
+    from vilora_analysis.cli.terminal import Terminal
 
 __all__ = ["Provenance", "provenance"]
 
@@ -37,6 +38,8 @@ def provenance(command: Provenance, console: Terminal) -> int:
 
 
 def _show(file: Path, console: Terminal) -> int:
+    from vilora_analysis.provenance import read_provenance
+
     try:
         made = read_provenance(file)
     except LogError as error:

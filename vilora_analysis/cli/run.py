@@ -59,6 +59,12 @@ def _audit(command: commands.Audit, console: Terminal) -> int:
     return audit(command, console, _find(command.runs))
 
 
+def _report(command: commands.Report, console: Terminal) -> int:
+    from vilora_analysis.cli.report import report
+
+    return report(command, console, lambda: _find(command.runs))
+
+
 def _scores(command: commands.Scores, console: Terminal) -> int:
     from vilora_analysis.cli.show import show_scores
 
@@ -77,6 +83,12 @@ def _check(command: commands.Check, console: Terminal) -> int:
             console.line(line)
         status = 1 if problems else status
     return status
+
+
+def _compact(command: commands.Compact, console: Terminal) -> int:
+    from vilora_analysis.cli.compact import compact
+
+    return compact(_run_directories(command.runs), console)
 
 
 def _fisher(command: commands.Fisher, console: Terminal) -> int:
@@ -116,6 +128,12 @@ def _planted(command: commands.Planted, console: Terminal) -> int:
     return planted(command, console)
 
 
+def _bench(command: commands.Bench, console: Terminal) -> int:
+    from vilora_analysis.cli.bench import bench
+
+    return bench(command, console)
+
+
 def _provenance(command: commands.Provenance, console: Terminal) -> int:
     from vilora_analysis.cli.provenance import provenance
 
@@ -128,6 +146,8 @@ def _run_directories(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise LogError(f"no run directory {path}")
+        if path.name in ("", ".."):  # what is written is named after the run
+            path = path.resolve()
         below = sorted(manifest.parent for manifest in path.rglob("run.json"))
         found.extend(below if below and not (path / "run.json").exists() else [path])
     if not found:
@@ -146,11 +166,14 @@ _COMMANDS: dict[type, Callable[[Any, Terminal], int]] = {
     commands.Train: train,
     commands.Analyze: _analyze,
     commands.Audit: _audit,
+    commands.Report: _report,
     commands.Scores: _scores,
     commands.Check: _check,
+    commands.Compact: _compact,
     commands.Fisher: _fisher,
     commands.Oracle: _oracle,
     commands.Planted: _planted,
+    commands.Bench: _bench,
     commands.Claims: _claims,
     commands.Table: _table,
     commands.Figure: _figure,

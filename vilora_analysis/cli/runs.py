@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vilora_analysis.cli import commands
-from vilora_analysis.cli.terminal import Terminal
+from vilora_analysis.cli.terminal import Terminal, inert
 from vilora_analysis.errors import LogError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _table(frame: pd.DataFrame) -> Table:
         table.add_column(header, justify="right" if number else "left", no_wrap=True)
     for label, (_, row) in zip(_labels(frame), frame.iterrows(), strict=True):
         cells = [_cell(row[name]) for name in ("state", *settings, "steps_done", *results)]
-        table.add_row(label, *cells, _cell(row["seconds"], duration))
+        table.add_row(inert(label), *cells, _cell(row["seconds"], duration))
     return table
 
 
@@ -124,12 +124,15 @@ def _cell(value: Any, shown: Callable[[Any], str] = str) -> str:
     if pd.isna(value):
         return ""
     is_plain_number = isinstance(value, float) and shown is str
-    return f"{value:.4g}" if is_plain_number else shown(value)
+    return f"{value:.4g}" if is_plain_number else inert(shown(value))
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
+    from vilora_analysis.audits import csv_text
+    from vilora_analysis.log.parts import replace_file
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_csv(path, index=False)
+        replace_file(path, csv_text(frame))
     except OSError as error:
         raise LogError(f"cannot write {path}: {error.strerror or error}") from None

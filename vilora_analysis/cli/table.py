@@ -12,7 +12,7 @@ from rich.table import Table
 
 from vilora_analysis import analysis
 from vilora_analysis.analysis.table import Layout, Shown
-from vilora_analysis.analysis.table.words import plain
+from vilora_analysis.audits import csv_text
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.table_markup import latex, markdown
 from vilora_analysis.cli.terminal import Terminal
@@ -21,7 +21,7 @@ from vilora_analysis.log import Run, references
 from vilora_analysis.log.parts import replace_file
 from vilora_analysis.provenance import comment, footer, recorded
 
-__all__ = ["csv_text", "render", "table"]
+__all__ = ["render", "table"]
 
 _WIDE = 10_000
 _SUFFIXES: Mapping[str, commands.TableFormat] = {
@@ -83,25 +83,6 @@ def render(frame: pd.DataFrame, form: commands.TableFormat) -> str:
         "latex": latex,
     }
     return forms[form](layouts, analysis.table_notes(frame))
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """The frame as CSV in which no name is taken for a formula; numbers are numbers.
-
-    Source: OWASP, CSV injection: an apostrophe before ``=``, ``+``, ``-`` or ``@``.
-    """
-    inert = frame.copy()
-    for name in inert.columns:
-        if inert[name].map(lambda value: isinstance(value, str)).any():
-            inert[name] = inert[name].map(_inert)
-    return str(inert.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-
-
-def _inert(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = plain(value)
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def _text(layouts: Sequence[Layout], notes: Sequence[str]) -> str:

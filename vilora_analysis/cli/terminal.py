@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
+from collections.abc import Iterable
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
-__all__ = ["Terminal", "accept_any_text", "flush_output", "stop_output"]
+from vilora_analysis.cli.streams import inert, stop_output
+
+__all__ = ["Terminal", "inert"]
 
 
 class _Console(Console):
@@ -18,39 +19,29 @@ class _Console(Console):
         self.quiet = True
         stop_output()
 
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Take the sting out of every piece of text, those in the cells of a table too."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.replace("\n", "").isprintable():
+                yield segment
+            else:
+                lines = map(inert, text.split("\n"))
+                yield Segment("\n".join(lines), segment.style)
+
 
 class Terminal:
     """Standard output, where brackets and colons in names are what they are."""
 
     def __init__(self) -> None:
-        self._console = _Console(markup=False, emoji=False, highlight=False)
+        self._console: Console = _Console(markup=False, emoji=False, highlight=False)
 
     def line(self, text: str) -> None:
         """Print one line, however long: a path that is cut in two cannot be copied."""
-        self._console.print(text, soft_wrap=True)
+        self._console.print(inert(text), soft_wrap=True)
 
     def print(self, shown: RenderableType) -> None:
         """Print a table, or text broken into lines."""
         self._console.print(shown)
-
-
-def accept_any_text() -> None:
-    """Let output in an encoding without the letters of a formula escape them, not raise."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def flush_output() -> None:
-    """Write out what is buffered, while a reader that has gone can still be told from an error."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        stop_output()
-
-
-def stop_output() -> None:
-    """Send the rest nowhere, so that the interpreter does not fail on it when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

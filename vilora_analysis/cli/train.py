@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import json
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from vilora_analysis.cli.commands import Command, Others, Train
-from vilora_analysis.cli.terminal import Terminal
+from vilora_analysis.errors import ConfigError, refuse_file
 from vilora_analysis.training.config import RunConfig, configure
 from vilora_analysis.training.presets import CHOOSING
+
+if TYPE_CHECKING:
+    from vilora_analysis.cli.terminal import Terminal
 
 __all__ = ["command_for", "train"]
 
@@ -69,6 +73,9 @@ def train(config: RunConfig, console: Terminal, figures: Path | None = None) -> 
             _show_config(plain, console)
             return 0
         config = plain
+    if not config.scores:
+        raise ConfigError("scores names none; name at least one, or leave it out")
+    refuse_file(config.directory)
     from vilora_analysis.training.run import train as train_run
 
     what = "" if config.criterion == "none" else f", criterion {config.criterion}"
@@ -120,4 +127,5 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_toml, value))}]"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    # of what JSON escapes, TOML reads everything alike; it wants DEL escaped too
+    return json.dumps(value).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)

@@ -105,4 +105,8 @@ for _size in range(1, len(_SWAPS) + 1):
 )
 def bridge_snr_uncertainty(mu: Tensor, sigma: Tensor, unc_ema: Tensor) -> Tensor:
     """Signal-to-noise ratio with sensitivity's product."""
-    return _product(mu.abs(), sigma.reciprocal(), unc_ema)
+    size = mu.abs()
+    low, high = size.minimum(unc_ema), size.maximum(unc_ema)
+    # 1/σ of a subnormal σ is infinite: there alone, a power of two more in both
+    scale = 1 + (sigma < 2.0**-126) * (2.0**24 - 1)
+    return _product(low * scale, (sigma * scale).reciprocal(), high)

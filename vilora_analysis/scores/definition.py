@@ -70,8 +70,8 @@ class Score:
     aggregation: Aggregation = field(default_factory=Aggregation)
 
     def __call__(self, **inputs: Any) -> Tensor:
-        """Evaluate the formula on tensors given by name."""
-        result: Tensor = self.function(**inputs)
+        """Evaluate the formula on tensors given by name, in single precision at least."""
+        result: Tensor = self.function(**{name: _single(value) for name, value in inputs.items()})
         return result
 
     @property
@@ -102,3 +102,9 @@ class Score:
         name = self.name + aggregation.suffix
         label = f"{self.label} ({aggregation.words})"
         return replace(self, name=name, label=label, aggregation=aggregation)
+
+
+def _single(value: Any) -> Any:
+    """Widen half precision, whose three digits no difference survives; leave anything else."""
+    is_half = getattr(value, "is_floating_point", bool)() and value.element_size() < 4
+    return value.float() if is_half else value

@@ -10,7 +10,8 @@ import torch
 
 from vilora_analysis.errors import ScoreError
 from vilora_analysis.scores.definition import Score
-from vilora_analysis.scores.registry import compute, get
+from vilora_analysis.scores.elementwise import is_elementwise
+from vilora_analysis.scores.registry import compute, evaluate, get
 from vilora_analysis.triplets import Factor, published_sum
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from vilora_analysis.posterior import Snapshot
 
 __all__ = ["TripletValues", "context", "refuse_missing_factors", "score_triplets"]
+
+_CPU_CHUNK = 2**18
+_DEVICE_CHUNK = 2**24  # there each call costs more, and fresh memory nothing
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,46 @@ def score_triplets(names: Iterable[str], snapshot: Snapshot) -> dict[str, Triple
 
 def _aggregated(items: Sequence[Score], snapshot: Snapshot) -> dict[str, TripletValues]:
     """Aggregate together what is aggregated alike."""
-    layout, found = snapshot.layout, {}
+    found = {}
     for aggregation in dict.fromkeys(item.aggregation for item in items):
-        alike = [item.name for item in items if item.aggregation == aggregation]
-        elements = compute(alike, snapshot.inputs)
-        reduced = layout.reduce(torch.stack(list(elements.values())), aggregation.reduce)
+        alike = [item for item in items if item.aggregation == aggregation]
+        reduced = _reduced(alike, snapshot, aggregation.reduce)
         parts = {f: part for f, part in reduced.items() if f in aggregation.factors}
         totals = published_sum(parts)
-        for row, name in enumerate(elements):
+        for row, item in enumerate(alike):
             own = {factor: part[row] for factor, part in parts.items()}
-            found[name] = TripletValues(totals[row], own)
+            found[item.name] = TripletValues(totals[row], own)
     return found
+
+
+def _reduced(items: Sequence[Score], snapshot: Snapshot, how: str) -> dict[Factor, Tensor]:
+    """Parts of several scores by factor, of shape (scores, triplets).
+
+    Chunk by chunk, so that what the formulas allocate on the way is small enough to be at hand
+    again: at half a million elements fresh memory costs more than the arithmetic.
+    """
+    layout = snapshot.layout
+    whole = {
+        item.name: evaluate(item, snapshot.inputs) for item in items if not is_elementwise(item)
+    }
+    pieces: list[tuple[Factor, Tensor]] = []
+    for chunk in layout.chunks(_limit(snapshot)):
+        inputs = {name: flat[chunk.start : chunk.stop] for name, flat in snapshot.inputs.items()}
+        elements = [
+            whole[item.name][chunk.start : chunk.stop]
+            if item.name in whole
+            else evaluate(item, inputs)
+            for item in items
+        ]
+        stacked = torch.stack(elements) if len(elements) > 1 else elements[0].unsqueeze(0)
+        pieces.extend((block.factor, block.reduce(stacked, how)) for block in chunk.blocks)
+    return layout.in_order(pieces)
+
+
+def _limit(snapshot: Snapshot) -> int:
+    """Elements worked on at once."""
+    on_cpu = next(iter(snapshot.inputs.values())).device.type == "cpu"
+    return _CPU_CHUNK if on_cpu else _DEVICE_CHUNK
 
 
 def refuse_missing_factors(items: Iterable[Score], there: Sequence[str]) -> None:

@@ -26,6 +26,9 @@ __all__ = [
     "snr_abs",
 ]
 
+_FAR = 1e6
+"""|μ|/σ from which on ε is 0 by far."""
+
 
 @score(label="|μ|", equation="|μ|", source="VILoRA, section II.C.3; magnitude pruning (Han 2015)")
 def mean_abs(mu: Tensor) -> Tensor:
@@ -59,7 +62,8 @@ def snr_abs(mu: Tensor, sigma: Tensor) -> Tensor:
     """
     ratio = mu.abs() / sigma
     excess = _folded_excess(ratio)
-    return (ratio + excess) / (1 - excess * (2 * ratio + excess)).sqrt()
+    moderate = ratio.clamp_max(_FAR)  # beyond, 2 r may be infinite, and ∞·0 is no number
+    return (ratio + excess) / (1 - excess * (2 * moderate + excess)).sqrt()
 
 
 @score(
@@ -75,7 +79,7 @@ def expected_abs(mu: Tensor, sigma: Tensor) -> Tensor:
 
 def _folded_excess(ratio: Tensor) -> Tensor:
     """ε(r) = 2 (φ(r) − r Φ(−r)) for r >= 0: how far E|θ|/σ lies above |μ|/σ."""
-    ratio = ratio.clamp_max(1e6)  # ε is 0 by far, and an overflowing ratio would give ∞·0
+    ratio = ratio.clamp_max(_FAR)  # an overflowing ratio would give ∞·0
     density = (-0.5 * ratio * ratio).exp() * math.sqrt(2 / math.pi)
     # the subtraction leaves rounding of the size of φ(r), where ε itself is negligible beside r
     return (density - ratio * (ratio * math.sqrt(0.5)).erfc()).clamp_min(0)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALIASES",
     "compute",
+    "evaluate",
     "family",
     "get",
     "names",
@@ -239,14 +240,16 @@ def compute(names: Iterable[str], inputs: Mapping[str, Any]) -> dict[str, Tensor
     ScoreError
         If an input that a score asks for is not there.
     """
-    results = {}
-    for item in map(get, names):
-        asked = (*item.inputs, *item.context)
-        missing = [name for name in asked if name not in inputs]
-        if missing:
-            raise ScoreError(
-                f"score {item.name!r} needs {', '.join(missing)}, which this optimizer or log does "
-                f"not have; present: {', '.join(sorted(inputs))}"
-            )
-        results[item.name] = item(**{name: inputs[name] for name in asked})
-    return results
+    return {item.name: evaluate(item, inputs) for item in map(get, names)}
+
+
+def evaluate(item: Score, inputs: Mapping[str, Any]) -> Tensor:
+    """Evaluate one score, passing what it asks for; see :func:`compute`."""
+    asked = (*item.inputs, *item.context)
+    missing = [name for name in asked if name not in inputs]
+    if missing:
+        raise ScoreError(
+            f"score {item.name!r} needs {', '.join(missing)}, which this optimizer or log does "
+            f"not have; present: {', '.join(sorted(inputs))}"
+        )
+    return item(**{name: inputs[name] for name in asked})

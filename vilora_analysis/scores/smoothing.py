@@ -13,6 +13,8 @@ from vilora_analysis.inputs import INPUTS
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vilora_analysis.triplets import Buffers
+
 __all__ = ["Smoothing"]
 
 _NAMES = tuple(name for name, item in INPUTS.items() if item.origin == "smoothing")
@@ -95,39 +97,58 @@ class Smoothing:
         needs |= {"sens_ema"} if "unc_ema" in needs else set()
         return cls(needs, beta1, beta2, fisher_beta)
 
-    def update(self, mu: Tensor, grad: Tensor) -> Smoothing:
+    def update(self, mu: Tensor, grad: Tensor, *, into: Buffers | None = None) -> Smoothing:
         """Return the state after one more step.
 
         Parameters
         ----------
         mu, grad
             Parameter after the step and gradient the step was taken with, same shape.
+        into
+            Memory to write it into, of the parameters' size. The state before this one stays
+            whole, the one before that may be written over. None takes new memory.
         """
+        import torch
+
         count = self.count + 1
+
+        def memory(name: str) -> Tensor | None:
+            return into.flat(name, grad.dtype, grad.device) if into is not None else None
+
         rules = {name: rule for name, rule in _AVERAGES.items() if name in self.needs}
-        product = mu * grad if any(rule.weighted for rule in rules.values()) else grad
-        values = {
-            name: self._averaged(name, rule, product if rule.weighted else grad, count)
-            for name, rule in rules.items()
-        }
+        weighted = any(rule.weighted for rule in rules.values())
+        product = torch.mul(mu, grad, out=memory("product")) if weighted else grad
+        values = {}
+        for name, rule in rules.items():
+            size = product if rule.weighted else grad
+            now = (torch.square if rule.power == 2 else torch.abs)(size, out=memory("now"))
+            values[name] = self._averaged(name, rule, now, count, memory(f"{name} {count % 2}"))
         if "unc_ema" in self.needs:
-            deviation = (product.abs() - values["sens_ema"]).abs()
-            values["unc_ema"] = _ema(self.values.get("unc_ema"), deviation, self.beta2)
+            deviation = torch.abs(product, out=memory("now")).sub_(values["sens_ema"]).abs_()
+            out = memory(f"unc_ema {count % 2}")
+            values["unc_ema"] = _ema(self.values.get("unc_ema"), deviation, self.beta2, out)
         return replace(self, count=count, values=MappingProxyType(values))
 
-    def _averaged(self, name: str, rule: _Average, size: Tensor, count: int) -> Tensor:
-        now = size.square() if rule.power == 2 else size.abs()
+    def _averaged(
+        self, name: str, rule: _Average, now: Tensor, count: int, out: Tensor | None
+    ) -> Tensor:
+        import torch
+
         before = self.values.get(name)
         if not rule.long:
-            return _ema(before, now, self.beta1)
+            return _ema(before, now, self.beta1, out)
         if before is None:
-            return now
+            return now.clone()
         beta = self.fisher_beta
         # weight of the newest term in a debiased average: (1 − β)/(1 − βᵗ), which tends to 1/t
         weight = 1 / count if beta >= 1 else (1 - beta) / (1 - beta**count)
-        return before.lerp(now, weight)
+        return torch.lerp(before, now, weight, out=out)
 
 
-def _ema(average: Tensor | None, value: Tensor, beta: float) -> Tensor:
-    """Start from zero as PEFT does, so there is no debiasing."""
-    return value * (1 - beta) if average is None else average * beta + value * (1 - beta)
+def _ema(average: Tensor | None, value: Tensor, beta: float, out: Tensor | None) -> Tensor:
+    """Start from zero as PEFT does, so there is no debiasing; ``value`` is used up."""
+    import torch
+
+    if average is None:
+        return torch.mul(value, 1 - beta, out=out)
+    return torch.mul(average, beta, out=out).add_(value.mul_(1 - beta))

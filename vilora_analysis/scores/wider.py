@@ -49,7 +49,7 @@ WALD_OFFSET = 1e-3
 )
 def fisher(mu: Tensor, fisher_batch: Tensor) -> Tensor:
     """Loss increase on removal, to second order with the Fisher diagonal as curvature."""
-    return 0.5 * (fisher_batch * mu) * mu
+    return fisher_batch * (0.5 * mu) * mu
 
 
 @score(
@@ -60,7 +60,7 @@ def fisher(mu: Tensor, fisher_batch: Tensor) -> Tensor:
 )
 def obd(mu: Tensor, hess: Tensor) -> Tensor:
     """Loss increase on removal, to second order with a diagonal Hessian."""
-    return 0.5 * (hess * mu) * mu
+    return hess * (0.5 * mu) * mu
 
 
 @score(

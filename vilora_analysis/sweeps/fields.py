@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -51,7 +52,8 @@ def check_field(name: str, value: Any, where: str) -> None:
         hint = nearest(name, kinds)
         raise ConfigError(f"{where}: no setting named {name!r}; {hint}see vilora train --help")
     if not _fits(value, kinds[name]):
-        raise ConfigError(f"{where}: {name} is {_wanted(kinds[name])}; got {value!r}")
+        got = reprlib.repr(value)
+        raise ConfigError(f"{where}: {name} is {_wanted(kinds[name])}; got {got}")
 
 
 def build(fields: Mapping[str, Any], **own: Any) -> RunConfig:

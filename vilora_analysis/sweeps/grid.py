@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -13,11 +12,13 @@ from typing import Any
 
 from vilora_analysis.errors import ConfigError, nearest
 from vilora_analysis.sweeps.fields import build, check_field
+from vilora_analysis.sweeps.toml import parse_toml, read_text, refuse_too_many
 from vilora_analysis.training.config import RunConfig
 
 __all__ = ["Cell", "Grid", "expand", "read_grid", "shipped"]
 
 _TABLES = ("out", "fixed", "grid", "systems")
+_LONGEST = 200  # bytes; what a file system takes, with room for names beside it
 _NAMED = ("task", "method", "optimizer", "criterion", "seed")
 
 
@@ -80,10 +81,7 @@ def read_grid(file: str | Path, **fixed: Any) -> Grid:
     (40, 'rte-full_ft-adamw-none-0')
     """
     source, text = _find(file)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is not TOML: {error}") from None
+    raw = parse_toml(text, source)
     given = {name: value for name, value in fixed.items() if value is not None}
     raw["out"] = given.pop("out", raw.get("out"))
     if given:
@@ -102,10 +100,11 @@ def _find(file: str | Path) -> tuple[str, str]:
     """What to call a file in messages, and its text."""
     path = Path(file)
     try:
-        if path.is_file():
-            return str(file), path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        there = path.is_file()
+    except OSError as error:  # a name that no file can have
         raise ConfigError(f"{file} cannot be read: {error}") from None
+    if there:
+        return str(file), read_text(path)
     known = shipped()
     if str(file) in known:
         return str(file), known[str(file)]
@@ -165,8 +164,9 @@ def _combinations(
 ) -> Iterator[dict[str, Any]]:
     """Varied fields of each run: a system's own values stand in place of the grid's."""
     grid = _axes(_table(raw, "grid", source), fixed, f"{source}, [grid]", lists_only=True)
-    for system in _systems(raw, fixed, source):
-        axes = {**grid, **system}
+    systems = [{**grid, **system} for system in _systems(raw, fixed, source)]
+    refuse_too_many(systems, source)
+    for axes in systems:
         for values in product(*axes.values()):
             yield dict(zip(axes, values, strict=True))
 
@@ -211,6 +211,8 @@ def _cell(
             f"{source}, run of {_spelled(varied) or 'its [fixed]'}: {error}"
         ) from None
     name = _name(config, varied)
+    if len(name.encode()) > _LONGEST:
+        raise ConfigError(f"{source}: a run would be called {name[:60]}...; shorten what varies")
     return Cell(name, fields, replace(config, out=out / name), root)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vilora_analysis.errors import ConfigError
+from vilora_analysis.errors import ConfigError, refuse_file
 from vilora_analysis.log.state import RunState, run_state
 from vilora_analysis.sweeps.grid import Cell, Grid
 
@@ -48,7 +48,10 @@ def plan_sweep(grid: Grid, *, retry_failed: bool = False) -> Plan:
     ------
     ConfigError
         If the directory of a cell holds a run of another configuration.
+    LogError
+        If a file stands where the folder of the runs should.
     """
+    refuse_file(grid.out)
     states = tuple((cell, run_state(cell.path)) for cell in grid.cells)
     _refuse_others(states, grid)
     wanted = {"absent", "interrupted", *(["failed"] if retry_failed else [])}

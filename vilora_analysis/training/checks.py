@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,15 @@ def _check_data(config: RunConfig) -> None:
         raise ConfigError(
             "train_file needs validation_file, and text_columns with one or two column names"
         )
+    if not config.model.strip():
+        raise ConfigError("model is empty; give a hub id, a local path, or bundled")
+    if not re.fullmatch(r"[\w.+-]{1,100}", config.task):
+        raise ConfigError(
+            f"task {config.task!r} names the run's folder: letters, digits, and ._+- only, 100 at "
+            "most"
+        )
+    if config.out is not None and (config.out.name in ("", "..") or "\0" in str(config.out)):
+        raise ConfigError(f"out = {config.out}: no name of a folder of its own for the run")
     if config.task == "acceptability" and config.data_dir is not None:
         raise ConfigError("task acceptability is generated; leave --data-dir out")
 
@@ -70,6 +80,8 @@ def _check_numbers(config: RunConfig) -> None:
         "must be finite",
     )
     _require(config, ("seed",), lambda value: value < 2**32, "must be below 2^32")
+    sizes = ("steps", "batch_size", "init_rank", "target_rank", "max_length", "eval_samples")
+    _require(config, sizes, lambda value: value < 2**31, "must be below 2^31")
     if config.lr_schedule == "two_level" and not (
         config.first_lr and config.warmup <= config.first_steps < config.steps
     ):

@@ -103,8 +103,10 @@ class RunConfig:
     """Steps between two prunings (PEFT's deltaT)."""
     orth_reg_weight: float = 0.1
     """Weight of AdaLoRA's orthogonality penalty."""
+    fast_penalty: bool = True
+    """Compute that penalty from stacked matrices, the same to rounding as PEFT's loop over them."""
     max_length: int = 128
-    """Longest sentence or pair, in tokens."""
+    """Longest sentence or pair, in tokens; what is beyond it, or the model's own limit, is cut."""
     bf16: bool = False
     """Compute the forward pass in bfloat16; weights and posterior stay in float32."""
     gradient_checkpointing: bool = False
@@ -179,6 +181,8 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the manifest; without where the data lay."""
         values = dataclasses.asdict(self) | {"lr": self.learning_rate}
+        if self.fast_penalty:  # the same settings as those of runs from before there was a choice
+            del values["fast_penalty"]
         return {name: value for name, value in values.items() if name not in _PRIVATE}
 
 

@@ -52,7 +52,14 @@ def load_task(config: RunConfig) -> tuple[Task, Splits]:
         _check_splits(task, splits)
         return task, splits
     task = get_task(config.task)
-    return task, load_splits(task, config.data_dir)
+    splits = load_splits(task, config.data_dir)
+    seen = splits.train["label"].unique()
+    if len(seen) < 2 and not task.regression:
+        raise ConfigError(
+            f"split 'train' of {task.name} has one label only, {seen[0]} "
+            f"({task.labels[int(seen[0])]}); nothing to learn"
+        )
+    return task, splits
 
 
 def load_splits(task: Task, data_dir: Path | None) -> Splits:

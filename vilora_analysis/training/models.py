@@ -86,7 +86,9 @@ def load_pretrained(name: str, task: Task, max_length: int, *, bf16: bool = Fals
         Hub id, local path, or ``bundled``.
     task
         Decides the size of the head.
-    max_length, bf16
+    max_length
+        Longest input in tokens; the model's own limit where that is less.
+    bf16
         As in :class:`Encoder`.
 
     Raises
@@ -102,9 +104,11 @@ def load_pretrained(name: str, task: Task, max_length: int, *, bf16: bool = Fals
     names = {} if task.regression else {"id2label": dict(enumerate(task.labels))}
     try:
         with _quiet(transformers):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+            # said, not left out: transformers would ask, and wait for the answer
+            tokenizer = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 path,
+                trust_remote_code=False,
                 num_labels=task.outputs,
                 problem_type=problem,
                 **names,
@@ -116,7 +120,15 @@ def load_pretrained(name: str, task: Task, max_length: int, *, bf16: bool = Fals
             f"cannot load model {name!r}: {reason} Give a local path, or --model bundled"
         ) from None
     # a checkpoint in half precision would be trained in it: no posterior fits into that
-    return Encoder(model.float(), tokenizer, max_length, bf16=bf16)
+    return Encoder(model.float(), tokenizer, min(max_length, _limit(model, tokenizer)), bf16=bf16)
+
+
+def _limit(model: Any, tokenizer: Any) -> int:
+    """Tokens that a model takes: one more, and an absolute position has no embedding."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if getattr(model.config, "relative_attention", False) or not positions or positions < 1:
+        positions = tokenizer.model_max_length
+    return int(min(positions, tokenizer.model_max_length))
 
 
 def _bundled_path() -> str:

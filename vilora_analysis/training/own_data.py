@@ -57,7 +57,7 @@ def read_own(
         metrics = ("accuracy", "f1") if len(classes) == 2 else ("accuracy",)
         task = Task(name, tuple(texts), tuple(map(str, classes)), metrics)
         if len(classes) < 2:
-            raise ConfigError(f"{train} has one label only, {classes[0]!r}; nothing to learn")
+            raise ConfigError(f"{train} has one label only, {str(classes[0])!r}; nothing to learn")
         numbers = [_ids(column, classes, path) for column, path in zip(labels, files, strict=True)]
     ready = [
         frame[list(texts)].assign(label=column)
@@ -108,7 +108,7 @@ def _ids(column: pd.Series[Any], classes: Sequence[Any], path: Path) -> pd.Serie
     if ids.isna().any():
         strange = column[ids.isna()].iloc[0]
         raise ConfigError(
-            f"{path} has the label {strange!r}, which the training rows have not; they have: "
+            f"{path} has the label {str(strange)!r}, which the training rows have not; they have: "
             f"{', '.join(map(str, classes))}"
         )
     return ids.astype("int64")

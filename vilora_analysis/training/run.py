@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from vilora_analysis.training.evaluation import evaluate
 from vilora_analysis.training.fisher import record_fisher
 from vilora_analysis.training.models import Encoder, adapt, load_pretrained
 from vilora_analysis.training.optimizers import build_optimizer, build_schedule
+from vilora_analysis.training.orthogonality import stacked_penalty
 from vilora_analysis.training.progress import progress_bar
 from vilora_analysis.training.resume import Resumed, find_state, save_state
 from vilora_analysis.training.tasks import Task
@@ -102,9 +104,13 @@ def _train(config: RunConfig, found: Resumed, *, progress: bool) -> None:
         resume=found.recording,
     )
     found.restore_random()
-    with recording:
+    with recording, _penalty(config, encoder.model):
         _run_steps(parts, recording, progress=progress)
         _finish(parts, recording)
+
+
+def _penalty(config: RunConfig, model: Any) -> AbstractContextManager[None]:
+    return stacked_penalty(model) if config.fast_penalty else nullcontext()
 
 
 def prepare(config: RunConfig, task: Task) -> Encoder:
