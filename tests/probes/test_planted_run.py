@@ -141,4 +141,4 @@ def test_the_command_goes_on_counts_and_draws(
     summary = pd.read_parquet(out / "planted" / "planted_summary.parquet")
     assert (summary["seeds"] == 2).all()
     assert main(["planted", "--out", str(out), "--seeds", "0"]) == 2
-    assert "ask for at least 1" in capsys.readouterr().err
+    assert "seeds = 0: ask for 1 to " in capsys.readouterr().err

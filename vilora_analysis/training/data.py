@@ -38,7 +38,7 @@ def load_task(config: RunConfig) -> tuple[Task, Splits]:
     Raises
     ------
     ConfigError
-        As :func:`load_splits`.
+        As :func:`load_splits`, and if all training rows have the same label.
     """
     if config.train_file is not None and config.validation_file is not None:
         task, train, validation = read_own(
