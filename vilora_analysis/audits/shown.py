@@ -11,7 +11,7 @@ from vilora_analysis.log import Run
 
 __all__ = ["labels", "of_shown", "shown", "thinned"]
 
-_ROOM, _MOST_STEPS = 14, 400
+_ROOM, _MOST_STEPS = 14, 200
 
 
 def labels(run: Run) -> dict[str, str]:
@@ -41,6 +41,6 @@ def of_shown(run: Run, frame: pd.DataFrame, *columns: str, room: int = _ROOM) ->
 
 
 def thinned(run: Run) -> list[int]:
-    """Steps of a line: all, or some hundreds of a long run, evenly, with both ends."""
+    """Steps of a line: all, or two hundred of a long run, evenly, with both ends."""
     chosen = np.linspace(0, len(run.steps) - 1, min(len(run.steps), _MOST_STEPS)).round()
     return [int(step) for step in run.steps[chosen.astype(int)]]
