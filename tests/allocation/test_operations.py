@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import vilora_analysis as va
+from benchmarks.counting import counted
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
-from tests.counting import counted
 from vilora_analysis import scores
 from vilora_analysis.allocation import triplet_score
 from vilora_analysis.posterior import Snapshot, sampled_parameters, take_snapshot

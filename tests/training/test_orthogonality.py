@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import vilora_analysis as va
+from benchmarks.counting import CountedOperations
 from tests.conftest import adalora, batches, ivon_for, lora, tiny_bert, trainable, value_of
-from tests.counting import CountedOperations
 from vilora_analysis.training.config import configure
 from vilora_analysis.training.orthogonality import orthogonality_penalty, stacked_penalty
 from vilora_analysis.training.run import train

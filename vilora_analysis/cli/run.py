@@ -142,14 +142,15 @@ def _provenance(command: commands.Provenance, console: Terminal) -> int:
 
 def _run_directories(paths: Sequence[Path]) -> list[Path]:
     """Run directories at or anywhere below paths, also the unreadable: a check must see them."""
+    from vilora_analysis.log import run_directories
+
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
             raise LogError(f"no run directory {path}")
         if path.name in ("", ".."):  # what is written is named after the run
             path = path.resolve()
-        below = sorted(manifest.parent for manifest in path.rglob("run.json"))
-        found.extend(below if below and not (path / "run.json").exists() else [path])
+        found.extend(run_directories([path]) or [path])
     if not found:
         raise LogError("name at least one run directory")
     return found
