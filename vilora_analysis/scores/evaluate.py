@@ -105,14 +105,18 @@ def _reduced(items: Sequence[Score], snapshot: Snapshot, how: str) -> dict[Facto
     pieces: list[tuple[Factor, Tensor]] = []
     for chunk in layout.chunks(_limit(snapshot)):
         inputs = {name: flat[chunk.start : chunk.stop] for name, flat in snapshot.inputs.items()}
-        elements = [
-            whole[item.name][chunk.start : chunk.stop]
-            if item.name in whole
-            else evaluate(item, inputs)
-            for item in items
-        ]
-        stacked = torch.stack(elements) if len(elements) > 1 else elements[0].unsqueeze(0)
-        pieces.extend((block.factor, block.reduce(stacked, how)) for block in chunk.blocks)
+        reduced = []
+        for item in items:  # one after the other, so that each uses the memory of the one before
+            elements = (
+                whole[item.name][chunk.start : chunk.stop]
+                if item.name in whole
+                else evaluate(item, inputs)
+            )
+            reduced.append([block.reduce(elements, how) for block in chunk.blocks])
+        pieces.extend(
+            (block.factor, torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0))
+            for block, parts in zip(chunk.blocks, zip(*reduced, strict=True), strict=True)
+        )
     return layout.in_order(pieces)
 
 
