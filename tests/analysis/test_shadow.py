@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 from tests.log.synthetic import Written, decision, modules, write_run
 from vilora_analysis import analysis
 from vilora_analysis.allocation import select
-from vilora_analysis.analysis.shadow import sets
+from vilora_analysis.analysis.shadow import deciding, sets
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run, open_run
 
@@ -126,7 +126,7 @@ def test_parts_and_chunks_do_not_matter(tmp_path: Path, monkeypatch: pytest.Monk
     whole = open_run(shadow_run(tmp_path / "whole", values, budgets, kept).path)
     parts = open_run(shadow_run(tmp_path / "parts", values, budgets, kept, flush_after=(2, 3)).path)
     expected = all_sets(whole), analysis.churn(whole), analysis.last_change(whole)
-    monkeypatch.setattr(sets, "_VALUES_AT_ONCE", 1)
+    monkeypatch.setattr(deciding, "_VALUES_AT_ONCE", 1)
     for run in (whole, parts):
         assert all_sets(run) == expected[0]
         pd.testing.assert_frame_equal(analysis.churn(run), expected[1])

@@ -37,8 +37,10 @@ def test_a_problem_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (part,) = (run / "triplets").iterdir()
     part.write_bytes(b"[/b]")
     assert main(["check", str(run)]) == 1
-    (said,) = capsys.readouterr().out.splitlines()
+    said, affected, remedy = capsys.readouterr().out.splitlines()
     assert said.startswith(f"{part}: is damaged")
+    assert affected.startswith(f"{run}: affected: triplets, steps 1 to 5")
+    assert "vilora check --repair" in remedy
 
 
 def test_check_says_what_is_not_finished_and_finds_runs_at_any_depth(
@@ -48,9 +50,10 @@ def test_check_says_what_is_not_finished_and_finds_runs_at_any_depth(
     described = json.loads((runs[1] / "run.json").read_text())
     (runs[1] / "run.json").write_text(json.dumps({**described, "status": "running"}))
     assert main(["check", str(tmp_path)]) == 0
-    first, second, third = capsys.readouterr().out.splitlines()
+    first, second, by_hand, third = capsys.readouterr().out.splitlines()
     assert (first, third) == (f"{runs[0]}: sound", f"{runs[2]}: sound")
     assert second.startswith(f"{runs[1]}: not finished: it ended after step 5")
+    assert by_hand == f"{runs[1]}: run.json was changed by hand since it was written"
 
 
 def test_a_run_that_recorded_nothing_says_why(

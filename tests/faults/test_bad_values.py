@@ -101,6 +101,31 @@ def test_hess_and_weight_decay_of_zero_make_sigma_infinite() -> None:
         train(model, optimizer, None, hess=0.0, criterion="expected_abs")
 
 
+def spoil_all_weights(value: float) -> Callable[[Any, Any], None]:
+    def spoil(model: Any, optimizer: Any) -> None:
+        optimizer.param_groups[0]["lr"] = 0.0
+        for parameter in trainable(model):
+            parameter.data.fill_(value)
+
+    return spoil
+
+
+def test_what_overflows_float32_when_reduced_is_refused_and_said(tmp_path: Path) -> None:
+    """1e30 is finite, and so is its mean; the squares of its root mean square are not."""
+    model = adalora(tiny_bert(), **SHORT)
+    optimizer = torch.optim.SGD(trainable(model), lr=1e-3)
+    with pytest.raises(ScoreError, match=r"overflows float32.* at step 3|at step 3 .*overflows"):
+        train(
+            model,
+            optimizer,
+            tmp_path / "run",
+            spoil=spoil_all_weights(1e30),
+            criterion=None,
+            scores=["mean_abs"],
+        )
+    assert va.open_run(tmp_path / "run").steps.tolist() == [1, 2]
+
+
 def test_all_equal_scores_keep_exactly_the_budget_by_position(tmp_path: Path) -> None:
     model = adalora(tiny_bert(), **SHORT)
     optimizer = torch.optim.SGD(trainable(model), lr=0.0)

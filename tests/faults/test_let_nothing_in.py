@@ -21,6 +21,7 @@ from vilora_analysis.errors import ConfigError, LayoutError, LogError
 from vilora_analysis.posterior import Posterior
 from vilora_analysis.training.checkpoint import load_checkpoint
 from vilora_analysis.training.models import load_pretrained
+from vilora_analysis.training.progress import progress_bar
 from vilora_analysis.training.tasks import get_task
 
 ROOT = Path(vilora_analysis.__file__).parents[1]
@@ -235,3 +236,23 @@ def test_a_run_named_by_dots_stays_within_the_folder(
     assert main(["analyze", *words, "--out", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "b"}
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "out"}
+
+
+def test_the_name_of_a_folder_steers_no_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(2, desc="a\x1b[2J\rb\u202e", unit="step", show=True) as bar:
+        bar.update()
+    said = capsys.readouterr().err
+    assert r"a\x1b[2J\rb\u202e" in said
+    assert "\x1b[2J" not in said
+    assert "\u202e" not in said
+
+
+def test_a_run_has_the_name_of_its_folder_however_it_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_posterior_run(tmp_path / "mine").path
+    assert vilora_analysis.open_run(run / "triplets" / "..").name == "mine"
+    monkeypatch.chdir(run)
+    assert vilora_analysis.open_run(".").name == "mine"
+    monkeypatch.chdir(run / "metrics")
+    assert vilora_analysis.open_run("..").name == "mine"

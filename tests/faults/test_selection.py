@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 
 from tests.faults.soak import count
 from vilora_analysis.allocation import select
 from vilora_analysis.budget import BudgetSchedule
+from vilora_analysis.errors import ConfigError, DecisionError
 
 
 def drawn(generator: np.random.Generator) -> list[float]:
@@ -76,3 +78,19 @@ def test_every_schedule_ends_at_its_target_and_never_rises() -> None:
         assert budgets[-1] == target
         decided = [step for step in range(1, total + 1) if schedule.decides(step)]
         assert decided[-1] == schedule.final_step
+
+
+@pytest.mark.parametrize("rule", ["exact", "published"])
+def test_a_score_that_is_nan_is_never_kept_quietly_and_names_score_module_and_k(rule: str) -> None:
+    scores = torch.tensor([1.0, math.nan, 2.0])
+    names = ["query[0]", "query[1]", "value[0]"]
+    for budget in range(4):
+        with pytest.raises(DecisionError, match=r"^score 'snr' of query\[1\] is NaN"):
+            select(scores, budget, rule=rule, name="snr", triplets=names)  # type: ignore[arg-type]
+    with pytest.raises(DecisionError, match="the score of triplet 1 is NaN"):
+        select(scores, 2, rule=rule)  # type: ignore[arg-type]
+
+
+def test_a_rule_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'nonsense' is neither 'exact' nor 'published'"):
+        select(torch.ones(3), 2, rule="nonsense")  # type: ignore[arg-type]

@@ -181,6 +181,12 @@ def flip_bit(path: Path, at: int, bit: int = 0) -> None:
     path.write_bytes(raw)
 
 
+def unseal(path: Path) -> Path:
+    """Write a part anew without what tells where it belongs, as parts were before."""
+    pq.write_table(pq.ParquetFile(path).read().replace_schema_metadata(), path)
+    return path
+
+
 def parts_of(path: Path, table: str = "triplets") -> list[Path]:
     """Part files in the order of their names."""
     return sorted((path / table).glob("part-*.parquet"))

@@ -18,6 +18,7 @@ from tests.log.synthetic import (
     parts_of,
     schema_of,
     sound_run,
+    unseal,
     write_run,
 )
 from vilora_analysis.log import LogWriter, ModuleRow, check_run
@@ -33,7 +34,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def rewrite(part: Path, change: Callable[[pa.Table], pa.Table]) -> None:
-    pq.write_table(change(pq.ParquetFile(part).read()), part)
+    pq.write_table(change(pq.ParquetFile(part).read()).replace_schema_metadata(), part)
 
 
 def replaced(table: pa.Table, name: str, change: Callable[[np.ndarray], object]) -> pa.Table:
@@ -67,12 +68,13 @@ def test_a_missing_part_in_the_middle(run: Path) -> None:
 def test_a_missing_first_part(run: Path, table: str) -> None:
     first = parts_of(run, table)[0]
     renamed = first.with_name(first.name.replace("part-000000", "part-000007"))
+    unseal(first)
     if table == "triplets":
         first.unlink()
         renamed = parts_of(run)[0]
     else:
         first.rename(renamed)
-    assert "but part 0 is not there" in only_problem(run, renamed)
+    assert "but part 0 is not there" in {p.what.partition(", ")[2] for p in check_run(run)}
 
 
 def test_a_gap_in_the_steps(tmp_path: Path) -> None:
@@ -86,14 +88,14 @@ def test_a_gap_in_the_steps(tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_there_twice(run: Path) -> None:
-    part = parts_of(run)[1]
+    part = unseal(parts_of(run)[1])
     copy = part.with_name(part.name.replace("part-000001", "part-000003"))
     copy.write_bytes(part.read_bytes())
     assert only_problem(run, copy) == "step 9 comes after step 18"
 
 
 def test_two_parts_of_one_sequence_number(run: Path) -> None:
-    part = parts_of(run)[2]
+    part = unseal(parts_of(run)[2])
     twin = part.with_name(part.name.replace("000018", "000019"))
     twin.write_bytes(part.read_bytes())
     said = [str(problem) for problem in check_run(run) if problem.path == twin]
@@ -102,7 +104,7 @@ def test_two_parts_of_one_sequence_number(run: Path) -> None:
 
 
 def test_steps_under_a_wrong_name(run: Path) -> None:
-    part = parts_of(run)[2]
+    part = unseal(parts_of(run)[2])
     renamed = part.rename(part.with_name("part-000002-000000013-000000018.parquet"))
     assert only_problem(run, renamed) == "holds steps 15 to 18, not those of its name"
 
@@ -171,7 +173,7 @@ def test_metrics_in_another_shape(run: Path) -> None:
     pq.write_table(pa.table({"step": [1], "name": ["loss"], "value": ["1.0"]}), part)
     assert "value is string, not double" in only_problem(run, part)
     pq.write_table(METRICS.empty_table(), part)
-    assert check_run(run) == []
+    assert only_problem(run, part) == "0 rows"
 
 
 def test_leftovers_of_writes_are_reported(run: Path) -> None:

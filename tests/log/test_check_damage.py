@@ -15,6 +15,7 @@ from tests.log.synthetic import (
     only_problem,
     parts_of,
     sound_run,
+    unseal,
 )
 from vilora_analysis.log import check_run
 
@@ -87,7 +88,7 @@ def test_a_folder_under_a_name_of_a_part(run: Path) -> None:
 
 def test_names_that_cannot_be_decoded(run: Path) -> None:
     part = parts_of(run, "metrics")[0]
-    raw = part.read_bytes()
+    raw = unseal(part).read_bytes()
     footer = raw.rindex(b"ARROW:schema")  # names come before, as plain bytes
     for at in range(footer):
         if raw[at : at + 4] == b"step":

@@ -87,17 +87,17 @@ def test_a_reader_that_began_before_goes_on_after(run: Path, whole: Path, read: 
 def test_a_reader_is_overtaken_between_listing_and_reading(
     run: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    opened, real = [0], reading.open_part
+    opened, real = [0], reading._sealed
 
     def overtaken(part: Any) -> Any:
         opened[0] += 1
         if opened[0] == 2:
-            monkeypatch.setattr(reading, "open_part", real)
+            monkeypatch.setattr(reading, "_sealed", real)
             compact_run(run)
         return real(part)
 
     expected = getattr(open_run(whole), method)()
-    monkeypatch.setattr(reading, "open_part", overtaken)
+    monkeypatch.setattr(reading, "_sealed", overtaken)
     pd.testing.assert_frame_equal(getattr(open_run(run), method)(), expected)
     assert opened[0] == 2
     assert len(parts_of(run)) == 1
@@ -158,7 +158,7 @@ while True:
             setattr(os, name, deadly(getattr(os, name), limit))
         Deadly.limit = limit
         Path.open = lambda p, mode="r", *a, **k: (
-            Deadly(p, "wb") if mode == "wb" else real_open(p, mode, *a, **k)
+            Deadly(p, "w+b") if mode == "w+b" else real_open(p, mode, *a, **k)
         )
         compact_run(run)
         os._exit(0)

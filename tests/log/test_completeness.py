@@ -34,6 +34,7 @@ def pruned_run(path: Path, **changes: Any) -> Path:
 
 def edited(run: Path, **changes: object) -> None:
     described = json.loads((run / "run.json").read_text())
+    described.pop("checksum")
     (run / "run.json").write_text(json.dumps({**described, **changes}))
 
 

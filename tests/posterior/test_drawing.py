@@ -83,6 +83,9 @@ class _OwnDraw(ivon.IVON):  # type: ignore[misc]
 def test_what_draws_in_its_own_way_is_left_alone() -> None:
     model = network()
     assert not draws_as_known(_OwnDraw(model.parameters(), lr=0.1, ess=20.0))
+    patched = ivon.IVON(model.parameters(), lr=0.1, ess=20.0)
+    patched._sample_params = lambda: None
+    assert not draws_as_known(patched)
     frozen = network()
     optimizer = ivon.IVON(frozen.parameters(), lr=0.1, ess=20.0)
     frozen[0].weight.requires_grad_(False)

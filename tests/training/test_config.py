@@ -63,6 +63,13 @@ def test_mistakes_say_what_to_change(settings: dict[str, Any], message: str) -> 
     assert message in str(caught.value)
 
 
+def test_what_happens_when_the_log_fails_is_chosen_and_no_setting_of_the_run() -> None:
+    assert RunConfig().on_error == "raise"
+    assert RunConfig(on_error="warn").as_dict() == RunConfig().as_dict()  # a resume may choose anew
+    with pytest.raises(ConfigError, match="on_error 'ignore' is neither 'raise' nor 'warn'"):
+        RunConfig(on_error="ignore")  # type: ignore[arg-type]
+
+
 def test_defaults_are_filled_in() -> None:
     config = RunConfig(steps=1000)
     schedule = config.schedule(matrices=37)

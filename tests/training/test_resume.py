@@ -112,8 +112,9 @@ def files_of(out: Path) -> dict[str, torch.Tensor]:
 
 
 def assert_same(first: Path, second: Path) -> None:
+    found = log_of(second)
     for name, frame in log_of(first).items():
-        pd.testing.assert_frame_equal(frame, log_of(second)[name], check_exact=True)
+        pd.testing.assert_frame_equal(frame, found[name], check_exact=True)
     expected, got = files_of(first), files_of(second)
     assert expected.keys() == got.keys()
     assert all(torch.equal(value, got[name]) for name, value in expected.items())

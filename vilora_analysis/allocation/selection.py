@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
 from vilora_analysis import scores
-from vilora_analysis.errors import ScoreError
+from vilora_analysis.errors import ConfigError, DecisionError
 from vilora_analysis.scores.evaluate import score_triplets
 
 if TYPE_CHECKING:
@@ -21,24 +22,40 @@ __all__ = ["Rule", "describe_non_finite", "select", "triplet_score"]
 Rule = Literal["exact", "published"]
 
 
-def select(score: Tensor, budget: int, *, rule: Rule = "exact") -> Tensor:
+def select(
+    score: Tensor,
+    budget: int,
+    *,
+    rule: Rule = "exact",
+    name: str = "",
+    triplets: Sequence[str] | None = None,
+) -> Tensor:
     """Keep the ``budget`` triplets of highest score.
 
     Parameters
     ----------
     score
-        Shape ``(n_triplets,)``, finite.
+        Shape ``(n_triplets,)``; infinite values are the highest or lowest, NaN is refused.
     budget
         How many to keep; anything beyond either end is clipped.
     rule
         ``"exact"`` keeps exactly the budget, the earlier triplet first; ``"published"`` prunes
         everything up to the k-th smallest value (PEFT's ``kthvalue`` and ``<=``), so ties cost
         more than the budget asks.
+    name, triplets
+        Of the score and of its triplets (``module[k]``), for messages.
 
     Returns
     -------
     Tensor
         Boolean, True where kept.
+
+    Raises
+    ------
+    DecisionError
+        If a score is NaN: it can neither be kept nor pruned. The message names score, module and k.
+    ConfigError
+        If the rule is none.
 
     Examples
     --------
@@ -47,6 +64,10 @@ def select(score: Tensor, budget: int, *, rule: Rule = "exact") -> Tensor:
     >>> select(torch.tensor([1.0, 2.0, 2.0, 3.0]), 2, rule="published")
     tensor([False, False, False,  True])
     """
+    if rule not in get_args(Rule):
+        raise ConfigError(f"rule {rule!r} is neither 'exact' nor 'published'")
+    if bool(score.isnan().any()):
+        raise DecisionError(_describe_nan(score, name, triplets))
     budget = min(max(budget, 0), score.numel())
     excess = score.numel() - budget
     if rule == "published" and excess > 0:
@@ -54,6 +75,13 @@ def select(score: Tensor, budget: int, *, rule: Rule = "exact") -> Tensor:
     kept = torch.zeros_like(score, dtype=torch.bool)
     kept[score.sort(descending=True, stable=True).indices[:budget]] = True
     return kept
+
+
+def _describe_nan(score: Tensor, name: str, triplets: Sequence[str] | None) -> str:
+    at = int(score.isnan().nonzero()[0])
+    which = f"score {name!r}" if name else "the score"
+    where = f"triplet {at}" if triplets is None else triplets[at]
+    return f"{which} of {where} is NaN, so it can neither be kept nor pruned"
 
 
 def triplet_score(name: str, snapshot: Snapshot) -> Tensor:
@@ -67,12 +95,14 @@ def triplet_score(name: str, snapshot: Snapshot) -> Tensor:
     Raises
     ------
     ScoreError
-        If an input is missing, or a value is not finite; the message names score, module, k and
-        the input.
+        If an input is missing.
+    DecisionError
+        If a value is not finite, or overflows float32 when it is reduced over the triplet; the
+        message names score, module, k and the input.
     """
     total = score_triplets([name], snapshot)[scores.get(name).name].total
     if not bool(total.isfinite().all()):
-        raise ScoreError(describe_non_finite(name, total, snapshot))
+        raise DecisionError(describe_non_finite(name, total, snapshot))
     return total
 
 

@@ -28,6 +28,7 @@ from vilora_analysis.analysis.correlation import (
     correlation_blocks,
     correlations,
 )
+from vilora_analysis.analysis.engine import on_scheduler
 from vilora_analysis.analysis.health import (
     has_health,
     health,
@@ -166,6 +167,7 @@ __all__ = [
     "identities_verdict",
     "kept_sets",
     "last_change",
+    "on_scheduler",
     "oracle_agreement",
     "oracle_effects",
     "oracle_regret",

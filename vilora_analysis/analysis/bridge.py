@@ -11,17 +11,18 @@ the whole way from sensitivity to snr.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 
 from vilora_analysis.aggregation import split_name
 from vilora_analysis.analysis.correlation import METHODS
+from vilora_analysis.analysis.engine import map_blocks
 from vilora_analysis.analysis.shadow import unpruned_step
 from vilora_analysis.errors import ConfigError, LogError
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, StepBlock
 from vilora_analysis.log.reader import Steps
 
 __all__ = [
@@ -73,8 +74,7 @@ def bridge_swaps(run: Run, *, steps: Steps = None, method: str = "spearman") -> 
     """
     if method not in METHODS:
         raise ConfigError(f"method {method!r} is none of {', '.join(METHODS)}")
-    states = _states()
-    names = [_score(state) for state in states]
+    names = [_score(state) for state in _states()]
     missing = sorted(set(names) - set(run.score_names))
     if missing:
         raise LogError(
@@ -83,12 +83,18 @@ def bridge_swaps(run: Run, *, steps: Steps = None, method: str = "spearman") -> 
         )
     parts = {"all": "", **{f: f".{f}" for f in "EAB" if f"score.snr.{f}" in run.columns}}
     columns = [f"score.{name}{suffix}" for suffix in parts.values() for name in names]
+    swapped = partial(_swapped, parts=parts, method=method)
+    frames = map_blocks(run, columns, _steps(run) if steps is None else steps, swapped)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _swapped(block: StepBlock, parts: Mapping[str, str], method: str) -> pd.DataFrame:
+    names = [_score(state) for state in _states()]
     frames = []
-    for block in run.blocks(columns, _steps(run) if steps is None else steps):
-        for part, suffix in parts.items():
-            stacked = np.stack([block.values[f"score.{n}{suffix}"] for n in names], axis=-1)
-            found = METHODS[method](stacked.astype(np.float64))
-            frames.append(_walked(block.steps, part, states, found))
+    for part, suffix in parts.items():
+        stacked = np.stack([block.values[f"score.{n}{suffix}"] for n in names], axis=-1)
+        found = METHODS[method](stacked.astype(np.float64))
+        frames.append(_walked(block.steps, part, _states(), found))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -157,15 +163,24 @@ def bridge_aggregation(run: Run, *, steps: Steps = None) -> pd.DataFrame:
     ]
     shown = ["", *[str(suffix) for suffix in suffixes]]
     ends = [f"score.{end}{suffix}" for suffix in shown for end in ("sensitivity", "snr")]
-    rows = []
-    for block in run.blocks([*dict.fromkeys(ends)], _steps(run) if steps is None else steps):
-        stacked = np.stack([block.values[column] for column in ends], -1).astype(np.float64)
-        for step, found in zip(block.steps, METHODS["spearman"](stacked), strict=True):
-            for i, suffix in enumerate(shown):
-                a, b = 2 * i, 2 * i + 1
-                rows.append((int(step), suffix, found[0, a], found[1, b], found[a, b]))
+    chosen = _steps(run) if steps is None else steps
+    beside = partial(_beside_published, ends=ends, suffixes=shown)
+    found = map_blocks(run, [*dict.fromkeys(ends)], chosen, beside)
+    rows = [row for block in found for row in block]
     frame = pd.DataFrame(rows, columns=["step", "aggregation", "sensitivity", "snr", "agreement"])
     return frame.drop_duplicates(["step", "aggregation"], ignore_index=True)
+
+
+def _beside_published(
+    block: StepBlock, ends: list[str], suffixes: list[str]
+) -> list[tuple[int, str, float, float, float]]:
+    """Rows of :func:`bridge_aggregation`."""
+    stacked = np.stack([block.values[column] for column in ends], -1).astype(np.float64)
+    return [
+        (int(step), suffix, found[0, 2 * i], found[1, 2 * i + 1], found[2 * i, 2 * i + 1])
+        for step, found in zip(block.steps, METHODS["spearman"](stacked), strict=True)
+        for i, suffix in enumerate(suffixes)
+    ]
 
 
 def _steps(run: Run) -> Steps:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from vilora_analysis.analysis.average_ranks import centred_ranks
-from vilora_analysis.analysis.in_order import in_order
+from vilora_analysis.analysis.engine import map_blocks
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run, StepBlock
 from vilora_analysis.log.reader import Steps
@@ -103,7 +105,7 @@ def correlation_blocks(
 ) -> Iterator[CorrelationBlock]:
     """Correlate all pairs of scores over the triplets, some hundred steps at a time.
 
-    One thread reads while others compute, a few blocks at once: memory does not grow with the run.
+    A few blocks are computed at once, see :func:`map_blocks`: memory does not grow with the run.
 
     Parameters
     ----------
@@ -117,21 +119,27 @@ def correlation_blocks(
     """
     names = _asked(run, scores, methods, by)
     columns = [f"score.{name}" for name in names]
-    groups = _groups(run, by)
+    groups = None if by == "all" else _groups(run)
+    correlate = partial(_correlate, columns=columns, groups=groups, methods=methods)
+    return chain.from_iterable(map_blocks(run, columns, steps, correlate))
 
-    def correlate(block: StepBlock) -> list[CorrelationBlock]:
-        values = np.stack([block.values[name] for name in columns], axis=1)
-        return [
-            CorrelationBlock(
-                block.steps, group, method, len(rows), METHODS[method](chosen.transpose(0, 2, 1))
-            )
-            for group, rows in groups
-            for chosen in [values if by == "all" else values[:, :, rows]]
-            for method in methods
-        ]
 
-    for blocks in in_order(correlate, run.blocks(columns, steps)):
-        yield from blocks
+def _correlate(
+    block: StepBlock,
+    columns: list[str],
+    groups: list[tuple[str, np.ndarray]] | None,
+    methods: Sequence[str],
+) -> list[CorrelationBlock]:
+    """Each method of each group of triplets; of all together if None."""
+    values = np.stack([block.values[name] for name in columns], axis=1)
+    of_groups = [("all", values)] if groups is None else [(g, values[..., r]) for g, r in groups]
+    return [
+        CorrelationBlock(
+            block.steps, group, method, chosen.shape[2], METHODS[method](chosen.transpose(0, 2, 1))
+        )
+        for group, chosen in of_groups
+        for method in methods
+    ]
 
 
 def _asked(run: Run, scores: Sequence[str] | None, methods: Sequence[str], by: str) -> list[str]:
@@ -144,9 +152,7 @@ def _asked(run: Run, scores: Sequence[str] | None, methods: Sequence[str], by: s
     return names
 
 
-def _groups(run: Run, by: str) -> list[tuple[str, np.ndarray]]:
-    if by == "all":
-        return [("all", np.arange(run.manifest.n_triplets))]
+def _groups(run: Run) -> list[tuple[str, np.ndarray]]:
     matrix = run.modules["matrix"].to_numpy()
     return [(name, np.flatnonzero(matrix == name)) for name in dict.fromkeys(matrix)]
 

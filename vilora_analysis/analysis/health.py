@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from vilora_analysis.analysis.engine import map_blocks
 from vilora_analysis.analysis.steps import decision_step, posterior_factors
 from vilora_analysis.analysis.variation import outweighs, rms, share_of, spearman, spread
 from vilora_analysis.errors import LogError
@@ -176,7 +178,8 @@ def _measured(run: Run, steps: Steps) -> pd.DataFrame:
         *_sides(run)[1],
         *(f"score.{name}{of}" for name in scores for of in ("", *(f".{f}" for f in known.factors))),
     ]
-    parts = [part for block in run.blocks(columns, steps) for part in _of_block(block, known)]
+    of_block = partial(_of_block, known=known)
+    parts = [part for found in map_blocks(run, columns, steps, of_block) for part in found]
     names = ("step", "factor", "n", *MEASURES)
     whole = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in names})
     return whole.sort_values("step", kind="stable", ignore_index=True)

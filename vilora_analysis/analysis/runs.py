@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from vilora_analysis.log.manifest import Manifest
+from vilora_analysis.log.places import as_place
 from vilora_analysis.log.state import RunState, run_state
 
 __all__ = ["SETTINGS", "runs_table"]
@@ -33,7 +34,7 @@ def runs_table(runs: Iterable[str | Path]) -> pd.DataFrame:
         every result; ``seconds`` between beginning and end, pauses included. What a run does not
         have is missing.
     """
-    paths = [Path(run) for run in runs]
+    paths = [as_place(run) for run in runs]
     states = [run_state(path) for path in paths]
     manifests = [found.manifest for found in states]
     progress = pd.DataFrame(

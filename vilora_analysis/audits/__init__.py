@@ -10,7 +10,14 @@ from vilora_analysis.audits.claims import claims_answer
 from vilora_analysis.audits.definition import Answer, Audit, JointAudit
 from vilora_analysis.audits.execute import Result, audit_runs
 from vilora_analysis.audits.planted import planted_answer
-from vilora_analysis.audits.write import csv_text, write_answer, write_page, write_table
+from vilora_analysis.audits.write import (
+    Writing,
+    begin_answer,
+    csv_text,
+    write_answer,
+    write_page,
+    write_table,
+)
 
 __all__ = [
     "AUDITS",
@@ -20,8 +27,10 @@ __all__ = [
     "Audit",
     "JointAudit",
     "Result",
+    "Writing",
     "ask_runs",
     "audit_runs",
+    "begin_answer",
     "claims_answer",
     "csv_text",
     "planned",

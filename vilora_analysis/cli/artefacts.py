@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 from vilora_analysis import analysis
-from vilora_analysis.audits import AUDITS, write_answer
+from vilora_analysis.audits import AUDITS, Writing, begin_answer
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run, references
 from vilora_analysis.provenance import recorded
@@ -30,7 +32,7 @@ class Artefacts:
     notes: list[str]
 
 
-def analyse(run: Run, out: Path) -> Artefacts:
+def analyse(run: Run, out: Path, executor: Executor | None = None) -> Artefacts:
     """Write correlations, ranks and, where the run has a posterior, theory and its health.
 
     Where the run decided, what each score would have kept is written too. What an older analysis
@@ -43,6 +45,8 @@ def analyse(run: Run, out: Path) -> Artefacts:
         A recorded run.
     out
         Folder for the files; created.
+    executor
+        Who draws the figures while further audits are asked; if None, this process does.
 
     Returns
     -------
@@ -58,19 +62,11 @@ def analyse(run: Run, out: Path) -> Artefacts:
         return Artefacts([], ["nothing to analyse: no matrix was adapted, there are metrics only"])
     analysis.decision_step(run)  # says so if there is nothing to analyse
     notes: list[str] = []
-    files: list[Path] = []
-    sources = references([run])
     before = _analysed_before(out)
-    for audit in AUDITS:
-        if audit.name not in _ASKED:
-            continue
-        if reason := audit.lacking(run):
-            notes.append(f"no {audit.name}: {reason}")
-            continue
-        answer = audit.ask(run)
-        with recorded(sources):
-            files += write_answer(answer, out)
-        notes += answer.notes
+    begun = [*_begun(run, out, executor, notes)]
+    for writing in reversed(begun):
+        writing.lend_a_hand()
+    files = [file for writing in begun for file in writing.files()]
     try:
         for file in sorted(before - set(files)):
             file.unlink()
@@ -78,6 +74,20 @@ def analyse(run: Run, out: Path) -> Artefacts:
     except OSError as error:
         raise LogError(f"cannot write to {out}: {error}") from None
     return Artefacts(files, notes)
+
+
+def _begun(run: Run, out: Path, executor: Executor | None, notes: list[str]) -> Iterator[Writing]:
+    """Ask one audit after the other; what is left out, and why, is added to the notes."""
+    sources = references([run])
+    for audit in (audit for audit in AUDITS if audit.name in _ASKED):
+        if reason := audit.lacking(run):
+            notes.append(f"no {audit.name}: {reason}")
+            continue
+        answer = audit.ask(run)
+        with recorded(sources):
+            writing = begin_answer(answer, out, executor)
+        notes += answer.notes
+        yield writing
 
 
 def _analysed_before(out: Path) -> set[Path]:

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-__all__ = ["Analyze", "Audit", "Claims", "Figure", "Report", "RunPaths", "Table", "TableFormat"]
+__all__ = [
+    "Analyze",
+    "Audit",
+    "Claims",
+    "Figure",
+    "OnWorkers",
+    "Report",
+    "RunPaths",
+    "Table",
+    "TableFormat",
+]
 
 RunPaths = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
 TableFormat = Literal["text", "markdown", "latex", "csv"]
 
 
 @dataclass(frozen=True)
-class Analyze:
+class OnWorkers:
+    """What commands take that compute something of whole logs."""
+
+    scheduler: str | None = field(default=None, kw_only=True)
+    """Compute on the workers of a Dask scheduler, as tcp://host:8786, or on local:N, N processes of
+    this machine; the results are the same. Needs the extra [sweep], and runs that all workers
+    see."""
+
+
+@dataclass(frozen=True)
+class Analyze(OnWorkers):
     """Analyse recorded runs: correlations, ranks, theory, posterior, as tables and figures.
 
     Example: vilora analyze runs/demo/run --out runs/demo/analysis
+
+    On a cluster: vilora analyze /shared/runs/sst2 --scheduler tcp://head-node:8786
     """
 
     runs: RunPaths
@@ -28,10 +50,12 @@ class Analyze:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(OnWorkers):
     """Audit runs: everything that can be asked of each, and of all of them together.
 
     Example: vilora audit runs/audit --out audit
+
+    On a cluster: vilora audit /shared/runs/audit --scheduler tcp://head-node:8786
 
     Needs nothing but the logs. What asks the model itself has a command of its own and is taken up
     where it was run: vilora oracle, vilora fisher, vilora planted.
@@ -90,10 +114,12 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(OnWorkers):
     """Audit runs into one HTML file that a colleague can open: no network, no other file.
 
     Example: vilora report runs/audit -o report.html
+
+    On a cluster: vilora report /shared/runs/audit --scheduler tcp://head-node:8786
 
     Verdicts first, then each audit with its figures and tables, what was set, and where it all
     comes from. Tables sort, figures enlarge; it prints, and reads on a phone.

@@ -10,6 +10,7 @@ from rich.progress import Progress, TimeElapsedColumn
 from vilora_analysis.audits import Result, audit_runs, planned, write_page
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal, inert
+from vilora_analysis.cli.working import working
 from vilora_analysis.log import Run, references
 from vilora_analysis.provenance import recorded
 
@@ -19,7 +20,8 @@ __all__ = ["audit"]
 def audit(command: commands.Audit, console: Terminal, runs: Sequence[Run]) -> int:
     """Ask everything that can be asked, and say what came out of all runs together."""
     results: list[Result] = []
-    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
+    bars = Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True)
+    with working(command.scheduler), bars as bar:
         task = bar.add_task("audit", total=planned(runs))
         for result in audit_runs(runs, command.out):
             results.append(result)

@@ -87,13 +87,19 @@ class Scores:
 
 @dataclass(frozen=True)
 class Check:
-    """Read whole logs and say what is wrong with them; exit status 1 if anything is.
+    """Read whole logs and say what is wrong with them, and what that affects.
+
+    Exit status: 0 if they are sound, remarks and known gaps included; 1 if anything is wrong; 2 if
+    they cannot be checked or repaired.
 
     Example: vilora check runs/demo/run
     """
 
     runs: RunPaths
     """Run directories, or folders that hold some."""
+
+    repair: bool = False
+    """Set bad parts aside, in RUN/set-aside, and note which steps are lost; delete nothing."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import tyro
 
 import vilora_analysis
+from vilora_analysis.cli.asking_logs import Analyze
 from vilora_analysis.cli.streams import accept_any_text, flush_output, inert, stop_output
 from vilora_analysis.cli.train import command_for
+from vilora_analysis.cli.working import working
 from vilora_analysis.errors import ViloraError, explain_missing
 
 __all__ = ["main"]
@@ -64,7 +66,9 @@ def _answer(words: Sequence[str]) -> int:
     from vilora_analysis.cli.run import run_command
     from vilora_analysis.provenance import recorded
 
-    with recorded(command=("vilora", *words)):
+    workers = command.scheduler if isinstance(command, Analyze) else None  # others see to it
+    # who draws is forked from this process, which a connected client would not survive
+    with recorded(command=("vilora", *words)), working(workers, at_once=False):
         return run_command(command)
 
 

@@ -10,6 +10,7 @@ from rich.progress import Progress, TaskID, TimeElapsedColumn
 from vilora_analysis.audits import Asked, planned
 from vilora_analysis.cli import commands
 from vilora_analysis.cli.terminal import Terminal
+from vilora_analysis.cli.working import working
 from vilora_analysis.log import Run
 from vilora_analysis.report import drawing_process, write_report
 
@@ -18,7 +19,8 @@ __all__ = ["report"]
 
 def report(command: commands.Report, console: Terminal, find: Callable[[], Sequence[Run]]) -> int:
     """Audit the runs, write the page, and say where it is."""
-    with drawing_process() as executor:
+    # who draws is forked, which a connected client would not survive
+    with drawing_process() as executor, working(command.scheduler):
         runs = find()
         with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as bar:
             task = bar.add_task("report", total=planned(runs))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from vilora_analysis.cli import commands
+from vilora_analysis.cli.outputs import refuse_remote_outputs
 from vilora_analysis.cli.runs import list_runs
 from vilora_analysis.cli.sweep import sweep
 from vilora_analysis.cli.terminal import Terminal
@@ -19,6 +21,7 @@ __all__ = ["run_command"]
 
 def run_command(command: commands.Command) -> int:
     """Run a parsed command and return its exit status."""
+    refuse_remote_outputs(command)
     return _COMMANDS[type(command)](command, Terminal())
 
 
@@ -28,6 +31,13 @@ def _demo(command: commands.Demo, console: Terminal) -> int:
 
 
 def _analyze(command: commands.Analyze, console: Terminal) -> int:
+    from vilora_analysis.figures.drawing import drawing_process
+
+    with drawing_process() as executor:  # which loads what it needs while this one does
+        return _analyze_with(executor, command, console)
+
+
+def _analyze_with(executor: Executor | None, command: commands.Analyze, console: Terminal) -> int:
     from vilora_analysis.cli.artefacts import analyse
     from vilora_analysis.cli.show import show_summary
 
@@ -38,7 +48,7 @@ def _analyze(command: commands.Analyze, console: Terminal) -> int:
     for run in runs:
         out = command.out if len(runs) == 1 else command.out / run.name
         try:
-            written = analyse(run, out)
+            written = analyse(run, out, executor)
         except LogError as error:
             if len(runs) == 1:
                 raise
@@ -73,16 +83,9 @@ def _scores(command: commands.Scores, console: Terminal) -> int:
 
 
 def _check(command: commands.Check, console: Terminal) -> int:
-    from vilora_analysis.log import check_run, remarks
+    from vilora_analysis.cli.check import check
 
-    status = 0
-    for path in _run_directories(command.runs):
-        problems = check_run(path)
-        said = [*map(str, problems), *(f"{path}: {remark}" for remark in remarks(path))]
-        for line in said or [f"{path}: sound"]:
-            console.line(line)
-        status = 1 if problems else status
-    return status
+    return check(_run_directories(command.runs), console, repair=command.repair)
 
 
 def _compact(command: commands.Compact, console: Terminal) -> int:
@@ -143,10 +146,13 @@ def _provenance(command: commands.Provenance, console: Terminal) -> int:
 def _run_directories(paths: Sequence[Path]) -> list[Path]:
     """Run directories at or anywhere below paths, also the unreadable: a check must see them."""
     from vilora_analysis.log import run_directories
+    from vilora_analysis.log.places import as_place, reached
 
     found: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
+    for path in map(as_place, paths):
+        with reached(path):
+            there = path.is_dir()
+        if not there:
             raise LogError(f"no run directory {path}")
         if path.name in ("", ".."):  # what is written is named after the run
             path = path.resolve()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
@@ -94,6 +93,8 @@ def matrix_figure(
     width
         Of the figure, in inches, or a column by name.
     """
+    import seaborn as sns  # not with the package: it takes a fifth of a second
+
     page = inches(width)
     size = cell_text(page, matrix.shape[1], 5, largest=SMALLEST)
     write = number if size else _minus

@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib import style
+from matplotlib import rc_params_from_file, style
 from matplotlib.axes import Axes
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgb
@@ -23,6 +23,7 @@ from matplotlib.typing import ColorType
 
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.figures.palette import COLOURS
+from vilora_analysis.figures.writing import laid_out, without_shaping
 from vilora_analysis.provenance import figure_metadata
 
 __all__ = [
@@ -81,9 +82,14 @@ def inches(width: Width) -> float:
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw in the package's style, whatever the user's settings are."""
-    sheet = files("vilora_analysis.figures").joinpath("vilora.mplstyle")
-    with style.context(str(sheet), after_reset=True):
+    with style.context(_sheet(), after_reset=True):
         yield
+
+
+@cache
+def _sheet() -> Any:
+    sheet = files("vilora_analysis.figures").joinpath("vilora.mplstyle")
+    return dict(rc_params_from_file(str(sheet), use_default_template=False))
 
 
 class StyledFigure(Figure):
@@ -97,7 +103,7 @@ class StyledFigure(Figure):
         kind = kwargs.get("format") or Path(str(fname)).suffix[1:]
         own = kwargs.pop("metadata", None) or {}
         metadata = {**(figure_metadata(kind) or {}), **own} or None
-        with styled():
+        with styled(), laid_out(self, kwargs.get("dpi")), without_shaping():
             super().savefig(fname, *args, metadata=metadata, **kwargs)
 
 
@@ -235,7 +241,7 @@ def save(figure: Figure, path: str | Path, formats: Sequence[str] = ("png", "pdf
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = [path.with_name(f"{path.name}.{suffix}") for suffix in formats]
-    with styled():
+    with styled(), laid_out(figure):
         for file in written:
             figure.savefig(file, metadata=figure_metadata(file.suffix[1:]))
     return written

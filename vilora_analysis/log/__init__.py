@@ -8,6 +8,8 @@ On disk::
     metrics/part-*.parquet           step, name, value
     events/part-*.parquet            one row a decision
     compacted/                       of what large parts were put together, for the digest
+    .run.json.spare                  copy of the manifest
+    set-aside/                       damaged files that `vilora check --repair` moved out of the way
 """
 
 from vilora_analysis.log.check import Problem, check_run
@@ -18,10 +20,12 @@ from vilora_analysis.log.digest import references, run_digest
 from vilora_analysis.log.find import find_runs, run_directories
 from vilora_analysis.log.manifest import SCHEMA_VERSION, Manifest, ModuleRow, ScoreRow
 from vilora_analysis.log.reader import Run, StepBlock, open_run
+from vilora_analysis.log.repair import Action, repair_run
 from vilora_analysis.log.writer import LogWriter
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Action",
     "Compaction",
     "LogWriter",
     "Manifest",
@@ -38,6 +42,7 @@ __all__ = [
     "open_runs",
     "references",
     "remarks",
+    "repair_run",
     "run_digest",
     "run_directories",
 ]

@@ -110,7 +110,7 @@ def open_runs(*paths: str | Path) -> Runs:
     Parameters
     ----------
     *paths
-        Run directories, or folders that hold some.
+        Run directories, or folders that hold some; or their URLs: ``s3://bucket/runs``.
 
     Returns
     -------

@@ -25,9 +25,10 @@ from vilora_analysis.log.parts import (
     sync_folder,
     write_groups,
 )
+from vilora_analysis.log.places import as_place, is_remote, reached
 from vilora_analysis.log.reading import open_part, read_groups
 
-__all__ = ["Compaction", "compact_run", "discard_superseded"]
+__all__ = ["Compaction", "compact_run", "discard_superseded", "sole_writer"]
 
 _TABLES = {
     "triplets": ordered_parts,
@@ -76,10 +77,10 @@ def compact_run(
         If there is no run, somebody writes it or carries it out, a part is damaged, steps are there
         twice, or the disk is full; what was not put together yet stays as it was.
     """
-    path = Path(path)
+    path = as_place(path)
     every = Manifest.load(path).every
     try:
-        with _alone(path):
+        with sole_writer(path), reached(path):
             discard_superseded(path)
             before = _measured(path)
             _compact(path, every, progress)
@@ -178,12 +179,14 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 
 @contextmanager
-def _alone(run: Path) -> Iterator[None]:
+def sole_writer(run: Path) -> Iterator[None]:
+    """Hold the writer's lock of a run that nobody carries out."""
     lock = WriterLock(run)
     lock.acquire()
     try:
         try:
-            run_lock(run, timeout=0).acquire().lock.release()
+            if not is_remote(run):  # who carries out a run does so on a machine's disk
+                run_lock(run, timeout=0).acquire().lock.release()
         except Timeout:
             raise LogError(
                 f"{run} is being carried out by another process; wait for it, or end it"

@@ -7,15 +7,19 @@ from pathlib import Path
 
 from vilora_analysis.budget import BudgetSchedule
 from vilora_analysis.errors import ConfigError
-from vilora_analysis.log.manifest import Manifest
+from vilora_analysis.log.manifest import FILE, Manifest, is_changed
 from vilora_analysis.log.parts import list_parts
+from vilora_analysis.log.places import as_place
 from vilora_analysis.log.state import RunState, run_state
 
-__all__ = ["missing_tables", "remarks"]
+__all__ = ["REBUILT", "missing_tables", "remarks"]
+
+REBUILT = "rebuilt_from_parts"
+"""Key of the configuration of a manifest that was rebuilt: what it does not know."""
 
 
-def missing_tables(path: Path, manifest: Manifest) -> Iterator[tuple[Path, str]]:
-    """Tables that are gone or end too early, and what is wrong with each.
+def missing_tables(path: Path, manifest: Manifest) -> Iterator[tuple[Path, str, int, int]]:
+    """Tables that are gone or end too early, what is wrong with each, and steps that are missing.
 
     Every step writes metrics, so they say how far the run went; the other tables are measured
     against that.
@@ -28,21 +32,25 @@ def missing_tables(path: Path, manifest: Manifest) -> Iterator[tuple[Path, str]]
         Its manifest.
     """
     closed = manifest.status != "running"
-    recorded = _last(path / "triplets")
-    if closed and _last(path / "metrics") < recorded:
-        yield path / "metrics", f"ends before step {recorded}, the last of the triplets"
+    recorded, written = _last(path, manifest, "triplets"), _last(path, manifest, "metrics")
+    if closed and written < recorded:
+        what = f"ends before step {recorded}, the last of the triplets"
+        yield path / "metrics", what, written + 1, recorded
         return
     taken = _steps_written(path, manifest)
     elements_every = manifest.recorder.get("elements_every") or 0
     dues = {"triplets": manifest.every, "elements": elements_every} if manifest.n_triplets else {}
     for table, every in dues.items():
         due = taken // every * every if every else 0
-        if _last(path / table) < due:
-            yield path / table, f"ends before step {due}, but the run took {taken}"
+        there = _last(path, manifest, table)
+        if there < due:
+            what = f"ends before step {due}, but the run took {taken}"
+            yield path / table, what, there // every * every + every, due
     first = _first_decision(manifest)
     # more than one step past it: a loop that allocates by itself may count its steps from 0
-    if first is not None and taken > first and not list_parts(path / "events"):
-        yield path / "events", f"is empty, but the first decision was due at step {first}"
+    if first is not None and taken > first and not _last(path, manifest, "events"):
+        what = f"is empty, but the first decision was due at step {first}"
+        yield path / "events", what, first, taken
 
 
 def _steps_written(path: Path, manifest: Manifest) -> int:
@@ -57,8 +65,10 @@ def _steps_written(path: Path, manifest: Manifest) -> int:
     return parts[-1].last - (manifest.status == "failed") if parts else 0
 
 
-def _last(directory: Path) -> int:
-    return max((part.last for part in list_parts(directory)), default=0)
+def _last(path: Path, manifest: Manifest, table: str) -> int:
+    """Last step that is there, or known not to be."""
+    known = [gap.last for gap in manifest.gaps if gap.table == table]
+    return max([0, *known, *(part.last for part in list_parts(path / table))])
 
 
 def _first_decision(manifest: Manifest) -> int | None:
@@ -83,12 +93,28 @@ def remarks(path: str | Path) -> list[str]:
     Returns
     -------
     list of str
-        That it is not finished, failed, or recorded nothing; empty if there is nothing to say.
+        That it is not finished, failed, or recorded nothing, what is known to be missing, and that
+        its manifest was changed or rebuilt; empty if there is nothing to say.
     """
-    state = run_state(Path(path))
+    place = as_place(path)
+    state = run_state(place)
     if state.manifest is None:
         return []
-    return [*_ending(state), *_recording(Path(path), state.manifest, state.steps)]
+    return [
+        *_ending(state),
+        *_recording(place, state.manifest, state.steps),
+        *_known(place, state.manifest),
+    ]
+
+
+def _known(path: Path, manifest: Manifest) -> Iterator[str]:
+    for gap in manifest.gaps:
+        span = f"step {gap.first}" if gap.first == gap.last else f"steps {gap.first} to {gap.last}"
+        yield f"known gap: {gap.table}, {span}: {gap.reason}"
+    if REBUILT in manifest.config:
+        yield f"{FILE} was rebuilt from the parts: {manifest.config[REBUILT]}"
+    if is_changed(path):
+        yield f"{FILE} was changed by hand since it was written"
 
 
 def _ending(state: RunState) -> Iterator[str]:

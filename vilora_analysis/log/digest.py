@@ -10,6 +10,7 @@ from vilora_analysis.errors import LogError
 from vilora_analysis.log.manifest import FILE
 from vilora_analysis.log.origin import testimony
 from vilora_analysis.log.parts import list_parts
+from vilora_analysis.log.places import as_place, reached
 from vilora_analysis.log.reader import Run
 from vilora_analysis.provenance import RunReference
 
@@ -55,9 +56,11 @@ def run_digest(path: Path) -> str:
     LogError
         If a file cannot be read.
     """
+    path = as_place(path)
     for attempt in range(_ATTEMPTS):
         try:
-            return _digest(path)
+            with reached(path):
+                return _digest(path)
         except FileNotFoundError as error:  # parts were put together meanwhile
             if attempt + 1 == _ATTEMPTS:
                 raise LogError(f"cannot read the run {path}: {error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vilora_analysis.errors import LogError, nearest
 from vilora_analysis.log.manifest import FILE
+from vilora_analysis.log.places import as_place, reached
 from vilora_analysis.log.reader import Run
 from vilora_analysis.log.state import ERROR_FILE
 
@@ -19,7 +20,7 @@ def run_directories(paths: Iterable[str | Path], *, failed: bool = False) -> lis
     Parameters
     ----------
     paths
-        Run directories, or folders with runs at any depth.
+        Run directories, or folders with runs at any depth; or their URLs.
     failed
         Whether those count too that hold no run but the reason why there is none.
 
@@ -36,11 +37,12 @@ def run_directories(paths: Iterable[str | Path], *, failed: bool = False) -> lis
     """
     names = (FILE, ERROR_FILE) if failed else (FILE,)
     found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        if not path.is_dir():
-            raise LogError(f"no directory {path}; {_beside(path)}give one that holds runs")
-        for directory in [path] if (path / FILE).exists() else _below(path, names):
-            found.setdefault(directory.resolve(), directory)
+    for path in map(as_place, paths):
+        with reached(path):
+            if not path.is_dir():
+                raise LogError(f"no directory {path}; {_beside(path)}give one that holds runs")
+            for directory in [path] if (path / FILE).exists() else _below(path, names):
+                found.setdefault(directory.resolve(), directory)
     return [*found.values()]
 
 
@@ -52,7 +54,10 @@ def find_runs(path: str | Path) -> list[Run]:
     LogError
         If one of them cannot be read.
     """
-    return [Run(found) for found in run_directories([path])] if Path(path).is_dir() else []
+    place = as_place(path)
+    with reached(place):
+        there = place.is_dir()
+    return [Run(found) for found in run_directories([place])] if there else []
 
 
 def _below(path: Path, names: Iterable[str]) -> list[Path]:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_bytes
+from vilora_analysis.log.places import make_folder
 
 __all__ = ["FISHER_COLUMNS", "FisherFiles"]
 
@@ -116,7 +117,7 @@ class FisherFiles:
         name = f"step-{step:06d}" if source == "training" else source
         path = self.folder / f"{name}.parquet"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
         except OSError as error:
             raise LogError(f"cannot write {self.folder}: {error}") from None
         replace_bytes(path, np.frombuffer(buffer.getvalue(), dtype=np.uint8).data)
@@ -148,7 +149,8 @@ class FisherFiles:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        table = pq.read_table(path, schema=_SCHEMA)
+        with path.open("rb") as file:
+            table = pq.read_table(file, schema=_SCHEMA)
     except (OSError, pa.ArrowException) as error:
         raise LogError(f"{path} is damaged, delete it: {error}") from None
     frame: pd.DataFrame = table.to_pandas(

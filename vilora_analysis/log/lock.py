@@ -12,6 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.places import is_remote
+from vilora_analysis.log.store_lock import StoreLock, is_store_locked
 
 __all__ = ["WriterLock", "is_carried_out", "is_held", "is_written", "run_lock"]
 
@@ -22,6 +24,9 @@ _PATIENCE_SECONDS = 0.5
 
 class WriterLock:
     """Exclusive right to write one run directory.
+
+    In an object store it is one of :class:`~vilora_analysis.log.store_lock.StoreLock`, which does
+    not die with its process but some minutes later.
 
     Parameters
     ----------
@@ -35,11 +40,17 @@ class WriterLock:
     """
 
     def __init__(self, directory: Path) -> None:
+        self._remote = StoreLock(directory) if is_remote(directory) else None
+        if self._remote is not None:
+            return
         self._holder = directory / ".writer.json"
         self._lock = FileLock(directory / _WRITER, timeout=_PATIENCE_SECONDS)
 
     def acquire(self) -> None:
         """Take the lock or refuse; the system frees it when its process dies, however it dies."""
+        if self._remote is not None:
+            self._remote.acquire()
+            return
         try:
             self._lock.acquire()
         except Timeout:
@@ -60,9 +71,23 @@ class WriterLock:
 
     def release(self) -> None:
         """Give the lock back."""
+        if self._remote is not None:
+            self._remote.release()
+            return
         with contextlib.suppress(OSError):
             self._holder.unlink()
         self._lock.release()
+
+    def refuse_lost(self) -> None:
+        """Refuse to go on if the lock is another process's by now, as it can be in a store.
+
+        Raises
+        ------
+        LogError
+            Naming the run.
+        """
+        if self._remote is not None:
+            self._remote.refuse_lost()
 
     def _describe_holder(self) -> str:
         try:
@@ -98,11 +123,13 @@ def is_held(directory: Path) -> bool:
 
 def is_carried_out(directory: Path) -> bool:
     """Whether a live process carries out the run in a directory, whatever it does just now."""
-    return _is_locked(directory / _RUN, timeout=0)
+    return not is_remote(directory) and _is_locked(directory / _RUN, timeout=0)
 
 
 def is_written(directory: Path, timeout: float = _PATIENCE_SECONDS) -> bool:
     """Whether a live process writes a directory, and still does after so many seconds."""
+    if is_remote(directory):
+        return is_store_locked(directory)
     return _is_locked(directory / _WRITER, timeout)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,15 +13,38 @@ from typing import Any, Literal
 from vilora_analysis.aggregation import is_well_spelled
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_file
+from vilora_analysis.log.places import reached
 
-__all__ = ["SCHEMA_VERSION", "Manifest", "ModuleRow", "ScoreRow"]
+__all__ = ["SCHEMA_VERSION", "GapRow", "Manifest", "ModuleRow", "ScoreRow"]
 
 SCHEMA_VERSION = 1
 """Version of the tables' layout; a reader refuses one it does not know."""
 
-FILE = "run.json"
+FILE, SPARE = "run.json", ".run.json.spare"
+CHECKSUM = "checksum"
 _SETTINGS = ("lr", "ess", "hess_init", "beta1", "beta2", "weight_decay", "clip_radius")
 Status = Literal["running", "finished", "failed"]
+
+
+def checksum(raw: Mapping[str, Any]) -> str:
+    """SHA-256 over all that a manifest says, however it is spaced and ordered."""
+    said = {name: value for name, value in raw.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def is_changed(directory: Path) -> bool:
+    """Whether a manifest that can be read is not, word by word, the one that was written."""
+    raw = json.loads((directory / FILE).read_text(encoding="utf-8"))
+    return CHECKSUM in raw and raw[CHECKSUM] != checksum(raw)
+
+
+def is_newer(path: Path) -> bool:
+    """Whether a manifest was written by a version that knows more than this one."""
+    try:
+        version = json.loads(path.read_text(encoding="utf-8"))["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return type(version) is int and SCHEMA_VERSION < version < 1_000
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,16 @@ class ScoreRow:
     source: str
     inputs: tuple[str, ...]
     level: str = "element"
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """Steps of a table, from ``first`` to ``last``, of which rows could not be written, and why."""
+
+    table: str
+    first: int
+    last: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +113,10 @@ class Manifest:
         Of Python and the libraries that matter.
     results
         Final metrics.
+    gaps
+        What could not be written; see :mod:`vilora_analysis.log.gaps`.
+    ends
+        Of a run that has ended: place and last step of the last part of each table.
     schema_version
         Version of the tables' schema.
     """
@@ -96,6 +134,8 @@ class Manifest:
     status: Status = "running"
     finished: str = ""
     results: Mapping[str, Any] = field(default_factory=dict)
+    gaps: tuple[GapRow, ...] = ()
+    ends: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -105,8 +145,10 @@ class Manifest:
 
     def save(self, directory: Path) -> None:
         """Write ``run.json``, atomically; what JSON does not know is written as text."""
-        text = json.dumps(_plain(self), indent=1, ensure_ascii=False, default=str)
-        replace_file(directory / FILE, text + "\n")
+        raw = json.loads(json.dumps(_plain(self), default=str))
+        text = json.dumps({**raw, CHECKSUM: checksum(raw)}, indent=1, ensure_ascii=False) + "\n"
+        replace_file(directory / SPARE, text)
+        replace_file(directory / FILE, text)  # last: a run that says it is finished lacks nothing
 
     @classmethod
     def load(cls, directory: Path) -> Manifest:
@@ -117,12 +159,19 @@ class Manifest:
         LogError
             If it is not there, not JSON, or of a schema this version does not know.
         """
-        path = directory / FILE
+        return cls.load_file(directory / FILE)
+
+    @classmethod
+    def load_file(cls, path: Path) -> Manifest:
+        """Read a manifest that has another name."""
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            with reached(path):
+                raw = json.loads(path.read_text(encoding="utf-8"))
             json.dumps(raw, ensure_ascii=False).encode()  # half a character, which JSON can spell
         except FileNotFoundError:
-            raise LogError(f"no run in {directory}: there is no {FILE}") from None
+            raise LogError(f"no run in {path.parent}: there is no {path.name}") from None
+        except LogError:
+            raise
         except (OSError, ValueError, RecursionError) as error:
             raise LogError(f"{path} cannot be read: {error}") from None
         return cls._parse(raw, path)
@@ -136,7 +185,9 @@ class Manifest:
                 f"{SCHEMA_VERSION}"
             )
         try:
+            raw = {"gaps": [], "ends": {}, **raw}  # runs from before there were any do not say so
             known = {item.name: raw[item.name] for item in fields(cls)}
+            known["gaps"] = _rows(GapRow, known["gaps"])
             known["modules"] = _rows(ModuleRow, known["modules"])
             known["scores"] = _rows(ScoreRow, known["scores"])
             loaded = cls(**known)
@@ -157,8 +208,12 @@ def _refuse_wrong_types(manifest: Manifest) -> None:
     least = [(manifest.every, 1), *((module.rank, 0) for module in manifest.modules)]
     if not all(type(number) is int and minimum <= number < 2**31 for number, minimum in least):
         wrong.append("every or the rank of a module")
+    if not all(type(at) is int and at >= 0 for g in manifest.gaps for at in (g.first, g.last)):
+        wrong.append("the steps of a gap")
     if not all(m.layer is None or _is_layer(m.layer) for m in manifest.modules):
         wrong.append("the layer of a module")
+    if not _are_ends(manifest.ends):
+        wrong.append("the ends of the tables")
     if not all(isinstance(text, str) for text in _texts(manifest)):
         wrong.append("a name or another text")
     groups = manifest.optimizer.get("groups", []) if "optimizer" not in wrong else []
@@ -175,6 +230,13 @@ def _is_layer(layer: object) -> bool:
     return type(layer) is int and 0 <= layer < 2**15
 
 
+def _are_ends(ends: object) -> bool:
+    return isinstance(ends, Mapping) and all(
+        isinstance(end, list | tuple) and len(end) == 2 and {*map(type, end)} == {int}
+        for end in ends.values()
+    )
+
+
 def _texts(manifest: Manifest) -> Iterator[object]:
     yield from (manifest.run_id, manifest.created, manifest.finished, manifest.status)
     yield "" if manifest.criterion is None else manifest.criterion
@@ -183,6 +245,8 @@ def _texts(manifest: Manifest) -> Iterator[object]:
     for score in manifest.scores:
         yield from (score.name, score.label, score.equation, score.source, score.level)
         yield from score.inputs if isinstance(score.inputs, tuple) else [None]
+    for gap in manifest.gaps:
+        yield from (gap.table, gap.reason)
 
 
 def _are_groups(groups: object) -> bool:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_bytes, replace_file
+from vilora_analysis.log.places import make_folder
 
 __all__ = ["TARGETS", "OracleFiles"]
 
@@ -78,7 +79,7 @@ class OracleFiles:
                 f"{self.folder} holds an oracle of other settings ({path.name} says which); delete "
                 "it, or ask with those"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         replace_file(path, text + "\n")
 
     def settings(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class OracleFiles:
             If the oracle was not asked about this run.
         """
         try:
-            loaded: dict[str, Any] = json.loads((self.folder / "oracle.json").read_text("utf-8"))
+            loaded: dict[str, Any] = json.loads((self.folder / "oracle.json").read_bytes())
         except (OSError, ValueError):
             raise LogError(
                 f"there is no oracle of {self.folder.parent}; ask it with: vilora oracle "
@@ -126,12 +127,12 @@ class OracleFiles:
                 f"the oracle of {self.folder.parent} is not finished: {len(there)} of {due} "
                 "batches; the same command goes on"
             )
-        return pd.concat([pd.read_parquet(self._part(n)) for n in there], ignore_index=True)
+        return pd.concat([_read(self._part(n)) for n in there], ignore_index=True)
 
     def sets(self) -> pd.DataFrame | None:
         """Rows of :meth:`write_sets`; None if there are none."""
         path = self.folder / "sets.parquet"
-        return pd.read_parquet(path) if path.exists() else None
+        return _read(path) if path.exists() else None
 
     def _part(self, number: int) -> Path:
         return self.folder / f"batch-{number:05d}.parquet"
@@ -140,3 +141,8 @@ class OracleFiles:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         replace_bytes(path, np.frombuffer(buffer.getvalue(), dtype=np.uint8).data)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with path.open("rb") as file:
+        return pd.read_parquet(file)

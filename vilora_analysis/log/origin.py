@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import Part, list_parts, replace_bytes, sync_folder
+from vilora_analysis.log.places import make_folder, remove_if_empty
+from vilora_analysis.log.ranged import source_of, to_read
 
 __all__ = ["FOLDER", "forget_origins", "testimony", "write_origin"]
 
@@ -62,7 +66,7 @@ def write_origin(run: Path, part: Part, aside: Path, sources: Iterable[Part]) ->
         Parts it was made of.
     """
     path = _path(run, part)
-    path.parent.mkdir(exist_ok=True)
+    make_folder(path.parent)
     sync_folder(run)
     kept = pa.BufferOutputStream()
     with pa.CompressedOutputStream(kept, "zstd") as stream:
@@ -81,7 +85,7 @@ def forget_origins(run: Path) -> None:
         if path not in needed:
             path.unlink()
     with suppress(OSError):
-        (run / FOLDER).rmdir()  # if nothing is left
+        remove_if_empty(run / FOLDER)  # if nothing is left
 
 
 def _path(run: Path, part: Part) -> Path:
@@ -90,16 +94,17 @@ def _path(run: Path, part: Part) -> Path:
 
 
 def _own(part: Part, path: Path) -> Iterator[bytes]:
-    size = path.stat().st_size
-    yield f"\0{part.path.parent.name}/{part.path.name}\0{size}\0".encode()
-    yield _parquet_footer(path, size)
+    with to_read(source_of(path)) as file:
+        size = file.seek(0, os.SEEK_END)
+        yield f"\0{part.path.parent.name}/{part.path.name}\0{size}\0".encode()
+        yield _parquet_footer(file, size)
 
 
 def _sources(path: Path, key: bytes) -> Iterator[bytes]:
     """What sources said, if the key is the one it was written under; FileNotFoundError if not."""
-    with pa.OSFile(str(path)) as file:
+    with to_read(source_of(path)) as file:
         try:
-            with pa.CompressedInputStream(file, "zstd") as stream:
+            with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as stream:
                 if stream.read(_KEY_BYTES) != key:
                     raise FileNotFoundError(path)
                 while chunk := stream.read(_CHUNK):
@@ -112,13 +117,12 @@ def _sources(path: Path, key: bytes) -> Iterator[bytes]:
             ) from None
 
 
-def _parquet_footer(path: Path, size: int) -> bytes:
+def _parquet_footer(file: IO[bytes], size: int) -> bytes:
     """Footer by the length that stands before the magic number at the end; none if that is not."""
-    with path.open("rb") as file:
-        file.seek(max(size - 8, 0))
-        tail = file.read(8)
-        length = int.from_bytes(tail[:4], "little")
-        if tail[4:] != b"PAR1" or length > size - 8:
-            return b""
-        file.seek(size - 8 - length)
-        return file.read(length)
+    file.seek(max(size - 8, 0))
+    tail = file.read(8)
+    length = int.from_bytes(tail[:4], "little")
+    if tail[4:] != b"PAR1" or length > size - 8:
+        return b""
+    file.seek(size - 8 - length)
+    return file.read(length)

@@ -1,8 +1,9 @@
 """Part files: whole steps in order, each appearing under its final name all at once.
 
-Whatever bears a part's name is complete: it is written aside, flushed to disk, and renamed. The
-name carries the part's place in the sequence and its first and last step, so that a reader finds a
-range of steps without opening anything.
+Whatever bears a part's name is complete: it is written aside, flushed to disk, and renamed; an
+object store gets it in one upload, and has the whole of it or nothing. The name carries the part's
+place in the sequence and its first and last step, so that a reader finds a range of steps without
+opening anything.
 
 A part that was put together from others bears the first and the last of their places,
 ``part-000000to000999-...``: from the instant it is there it stands for all of them, and those of
@@ -24,7 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.checksums import descent, origin_of, seal
 from vilora_analysis.log.layout import WRITTEN, parquet_options
+from vilora_analysis.log.places import is_remote
+from vilora_analysis.log.uploads import AT_ONE_INSTANT, list_names, uploaded
 
 __all__ = [
     "Part",
@@ -61,6 +65,11 @@ class Part:
     last: int
     path: Path
 
+    @property
+    def name(self) -> str:
+        """Its table and file, as the footer of the file says too."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
     def beside(self, first: int, last: int) -> Part:
         """Part of other steps in the same place."""
         return part_at(self.path.parent, self.sequence, self.until, first, last)
@@ -78,6 +87,7 @@ def list_parts(directory: Path) -> list[Part]:
 
     Whoever puts parts together names the new one before deleting the old. A listing that meets
     neither was overtaken by both, and the next one differs from it; so it is taken until it stays.
+    An object store lists up to a thousand names as they are at one instant: once is enough.
     """
     return _counting(directory)[0]
 
@@ -101,10 +111,11 @@ def _named(directory: Path) -> list[Part]:
     before: set[str] | None = None
     while True:
         try:
-            names = {name for name in os.listdir(directory) if name.startswith("part-")}
+            listed = list_names(directory) if is_remote(directory) else os.listdir(directory)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        if names == before:
+        names = {name for name in listed if name.startswith("part-")}
+        if names == before or (is_remote(directory) and len(listed) < AT_ONE_INSTANT):
             break
         before = names
     found = (_NAME.fullmatch(name) for name in names)
@@ -177,23 +188,36 @@ def write_groups(
     LogError
         As :func:`write_part`.
     """
-    with (
-        _written_aside(part.path, before_naming) as file,
-        pq.ParquetWriter(file, schema, **parquet_options(schema, level)) as writer,
-    ):
-        for table in groups:
-            writer.write_table(table, row_group_size=max(1, table.num_rows))
+    with _written_aside(part.path, before_naming) as file:
+        with pq.ParquetWriter(
+            file,
+            schema.remove_metadata(),
+            **parquet_options(schema, level),
+        ) as writer:
+            for table in groups:
+                writer.write_table(table, row_group_size=max(1, table.num_rows))
+            writer.add_key_value_metadata(descent(origin_of(schema.metadata)[0], part.name))
+        seal(file, writer.writer.metadata)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Replace a small text file so that a reader sees the old or the new, never half of it.
+def replace_file(path: Path, text: str | Iterable[str]) -> None:
+    """Replace a text file so that a reader sees the old or the new, never half of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        Its content, or pieces of it, of which one is in memory at a time.
 
     Raises
     ------
     LogError
         As :func:`write_part`.
     """
-    replace_bytes(path, text.encode())
+    with _written_aside(path) as file:
+        for piece in [text] if isinstance(text, str) else text:
+            file.write(piece.encode())
 
 
 def replace_bytes(path: Path, content: bytes | memoryview) -> None:
@@ -207,9 +231,13 @@ def _written_aside(
     path: Path, before_naming: Callable[[Path], None] = lambda _: None
 ) -> Iterator[IO[bytes]]:
     """Give a file to write to that takes the name ``path`` once it is whole and on disk."""
+    if is_remote(path):
+        with uploaded(path, before_naming) as file:
+            yield file
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with aside.open("wb") as file:
+        with aside.open("w+b") as file:
             yield file
             file.flush()
             _to_disk(file.fileno())
@@ -237,8 +265,8 @@ def _rename(aside: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put on disk which names a folder has."""
-    if os.name == "posix":
+    """Put on disk which names a folder has; an object store has done so."""
+    if os.name == "posix" and not is_remote(folder):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             _to_disk(descriptor)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_bytes, replace_file
+from vilora_analysis.log.places import make_folder
 
 __all__ = ["PlantedFiles"]
 
@@ -76,7 +77,7 @@ class PlantedFiles:
         triplets
             One row a triplet: module, k, effect, error.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._write("modules", modules, _MODULES)
         self._write("triplets", triplets, _TRIPLETS)
         replace_file(self.folder / "planted.json", json.dumps(dict(settings), indent=1) + "\n")
@@ -108,7 +109,8 @@ class PlantedFiles:
 
     def _read(self, name: str) -> pd.DataFrame:
         self.settings()
-        return pd.read_parquet(self.folder / f"{name}.parquet").astype({"module": str})
+        with (self.folder / f"{name}.parquet").open("rb") as file:
+            return pd.read_parquet(file).astype({"module": str})
 
     def _write(
         self, name: str, frame: pd.DataFrame, fields: Mapping[str, tuple[pa.DataType, str, str]]

@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.blocks import StepBlock
+from vilora_analysis.log.holes import whole_parts
 from vilora_analysis.log.manifest import Manifest
-from vilora_analysis.log.parts import Part, list_parts, ordered_parts
+from vilora_analysis.log.parts import Part, list_parts
+from vilora_analysis.log.places import as_place
 from vilora_analysis.log.provided import Audits
 from vilora_analysis.log.reading import (
     PartGoneError,
@@ -30,18 +32,16 @@ from vilora_analysis.naming import score_column
 
 __all__ = ["Run", "StepBlock", "Steps", "open_run", "read_part"]
 
-# a later part of the others may go on with the step that the one before ended in
-_LISTED = {"triplets": ordered_parts, "elements": ordered_parts}
 _WITHOUT_PARTS = {"triplets": list(KEYS), "events": EVENTS.names, "metrics": METRICS.names}
 
 
 class Run:
-    """A recorded run on disk.
+    """A recorded run, on disk or in an object store.
 
     Parameters
     ----------
     path
-        The run directory.
+        The run directory, or its URL: ``s3://bucket/runs/sst2``.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Run:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_place(path)
         self.manifest = Manifest.load(self.path)
         # no property: completion in a notebook evaluates none, and would not see what is in it
         self.audits = Audits(self)
@@ -73,7 +73,7 @@ class Run:
     @property
     def name(self) -> str:
         """Name of the directory."""
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ class Run:
                 pass  # listed anew
 
     def _frame(self, table: str, columns: Sequence[str] | None, steps: Steps) -> pd.DataFrame:
-        parts = list_parts(self.path / table)
+        parts = self.parts(table)
         if not parts:
             names = _WITHOUT_PARTS.get(table, []) if columns is None else columns
             return pd.DataFrame(columns=pd.Index(names))
@@ -189,7 +189,12 @@ class Run:
         tables = until_settled(lambda: [rows for _, rows in self._tables(table, read, steps)])
         if not tables:
             tables = until_settled(lambda: [self._no_rows(table, read)])
-        whole = pa.concat_tables(tables)
+        try:
+            whole = pa.concat_tables(tables)
+        except pa.ArrowInvalid:
+            raise LogError(
+                f"{self.path / table} has parts of different columns; vilora check says which"
+            ) from None
         # as elsewhere: a layer is a whole number, or not there
         mapper = {pa.int16(): pd.Int16Dtype()}.get
         frame: pd.DataFrame = whole.to_pandas(ignore_metadata=True, types_mapper=mapper)
@@ -204,14 +209,14 @@ class Run:
         self, table: str, columns: Sequence[str] | None, steps: Steps, after: int = -1
     ) -> Iterator[tuple[Part, pa.Table]]:
         """Rows of the steps asked for, by row group; those without any are left out."""
-        parts = _LISTED.get(table, list_parts)(self.path / table)
+        parts = self.parts(table)
         if not parts:
             return
         wanted = select(steps, lambda: self._recorded(table)).beyond(after)
         missing = set(wanted.named)
         for part in parts:
             if wanted.overlaps(part.first, part.last):
-                for group in read_groups(part, columns, wanted):
+                for group in read_groups(part, columns, wanted, self.manifest.run_id):
                     rows = wanted.filter(group)
                     if rows.num_rows:
                         if missing:
@@ -223,18 +228,33 @@ class Run:
                 f"steps between {parts[0].first} and {parts[-1].last}"
             )
 
+    def parts(self, table: str) -> list[Part]:
+        """Parts of a table, in order.
+
+        Raises
+        ------
+        LogError
+            If one is missing that is not known to be, or there is one too much.
+        """
+        return whole_parts(self.path, self.manifest, table)
+
     def _recorded(self, table: str) -> np.ndarray:
         """Steps of a table, ascending."""
         return until_settled(lambda: self._listed_steps(table))
 
     def _listed_steps(self, table: str) -> np.ndarray:
         every = self.manifest.every if table == "triplets" else None
-        read = [recorded_steps(part, every) for part in list_parts(self.path / table)]
+        read = [recorded_steps(part, every) for part in self.parts(table)]
         return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *read]))
 
 
 def open_run(path: str | Path) -> Run:
     """Open a recorded run.
+
+    Parameters
+    ----------
+    path
+        The run directory, or its URL: ``s3://bucket/runs/sst2``.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -11,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.checksums import Seal, origin_of, read_seal
 from vilora_analysis.log.parts import Part
+from vilora_analysis.log.ranged import Source, prefetch_columns, source_of, to_read
 from vilora_analysis.log.selection import Selection
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "read_groups",
     "read_part",
     "recorded_steps",
+    "refuse_foreign",
     "until_settled",
 ]
 
@@ -42,12 +44,25 @@ def open_part(part: Part) -> pq.ParquetFile:
     LogError
         Naming the file, if it is damaged.
     """
+    return _sealed(part)[0]
+
+
+def _sealed(part: Part) -> tuple[pq.ParquetFile, Seal | None, Source]:
     try:
-        return pq.ParquetFile(part.path, page_checksum_verification=True)
+        source = source_of(part.path)
+        with to_read(source) as raw:
+            known = read_seal(raw)
+        file = pq.ParquetFile(source, page_checksum_verification=known is None)
     except _DAMAGE as error:
-        if not os.path.lexists(part.path):
+        if isinstance(error, FileNotFoundError) or not part.path.exists():
             raise PartGoneError(f"{part.path} is not there any more") from None
         raise LogError(f"{part.path} is damaged: {error}") from None
+    name = origin_of(file.metadata.metadata)[1]
+    if name and name != part.name:
+        raise LogError(
+            f"{part.path} was written as {name}; give it that name again, or set it aside"
+        )
+    return file, known, source
 
 
 def until_settled(read: Callable[[], _T]) -> _T:
@@ -60,25 +75,66 @@ def until_settled(read: Callable[[], _T]) -> _T:
 
 
 def read_groups(
-    part: Part, columns: Sequence[str] | None = None, wanted: Selection | None = None
+    part: Part,
+    columns: Sequence[str] | None = None,
+    wanted: Selection | None = None,
+    run_id: str | None = None,
 ) -> Iterator[pa.Table]:
     """Read one part, a row group at a time; groups without a step that is meant are left out.
+
+    Parameters
+    ----------
+    part, columns, wanted
+        What to read.
+    run_id
+        Run that the part must be of, if it says.
 
     Raises
     ------
     PartGoneError
         As :func:`open_part`.
     LogError
-        Naming the file, if it is damaged or lacks a column.
+        Naming the file, if it is damaged, of another run, or lacks a column.
     """
-    file = open_part(part)
+    file, known, source = _sealed(part)
+    if run_id is not None:
+        refuse_foreign(part, file.metadata, run_id)
+    names = None if columns is None else _known(part, file.schema_arrow.names, columns)
     try:
-        names = None if columns is None else _known(part, file.schema_arrow.names, columns)
         for group in range(file.num_row_groups):
             if wanted is None or wanted.overlaps(*_span(part, file.metadata, group)):
+                _refuse_damage(source, known, file.metadata, group, names)
                 yield file.read_row_group(group, columns=names)
+    except FileNotFoundError:
+        raise PartGoneError(f"{part.path} is not there any more") from None
     except _DAMAGE as error:
         raise LogError(f"{part.path} is damaged: {error}") from None
+
+
+def _refuse_damage(
+    source: Source,
+    known: Seal | None,
+    metadata: pq.FileMetaData,
+    group: int,
+    names: Sequence[str] | None,
+) -> None:
+    prefetch_columns(source, metadata, group, names)
+    if known is not None:
+        with to_read(source) as raw:
+            known.refuse_damage(raw, metadata, group, names)
+
+
+def refuse_foreign(part: Part, metadata: pq.FileMetaData, run_id: str) -> None:
+    """Refuse a part that says that it is of another run.
+
+    Raises
+    ------
+    LogError
+        Naming the file and both runs.
+    """
+    owner = origin_of(metadata.metadata)[0]
+    if owner and owner != run_id:
+        raise LogError(f"{part.path} is of the run {owner}, and run.json of the run {run_id}")
 
 
 def read_part(part: Part, columns: Sequence[str] | None = None, *, rows: bool = True) -> pa.Table:
@@ -89,9 +145,11 @@ def read_part(part: Part, columns: Sequence[str] | None = None, *, rows: bool = 
     PartGoneError, LogError
         As :func:`read_groups`.
     """
-    file = open_part(part)
+    file, known, source = _sealed(part)
+    names = None if columns is None else _known(part, file.schema_arrow.names, columns)
     try:
-        names = None if columns is None else _known(part, file.schema_arrow.names, columns)
+        for group in range(file.num_row_groups if rows else 0):
+            _refuse_damage(source, known, file.metadata, group, names)
         return file.read(columns=names) if rows else file.read_row_groups([], columns=names)
     except _DAMAGE as error:
         raise LogError(f"{part.path} is damaged: {error}") from None

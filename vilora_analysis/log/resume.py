@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pyarrow.compute as pc
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.compact import discard_superseded
-from vilora_analysis.log.manifest import Manifest
+from vilora_analysis.log.gaps import gaps_up_to
+from vilora_analysis.log.manifest import FILE, Manifest
 from vilora_analysis.log.parts import Part, list_parts, write_groups
+from vilora_analysis.log.places import is_remote
 from vilora_analysis.log.reading import open_part, read_groups
 
-__all__ = ["continue_run"]
+__all__ = ["continue_run", "forget_unfinished"]
 
-_TABLES = ("triplets", "elements", "metrics", "events")
+# metrics first: how far the others have to go is measured against them
+_TABLES = ("metrics", "events", "elements", "triplets")
 
 
 def continue_run(directory: Path, manifest: Manifest, step: int) -> Manifest:
@@ -49,15 +53,31 @@ def continue_run(directory: Path, manifest: Manifest, step: int) -> Manifest:
                 f"cannot go on with {directory}: its {name} were {_short(getattr(before, name))}, "
                 f"now they are {_short(getattr(manifest, name))}"
             )
+    if before.status != "running":  # killed in between, what is cut already is not missing
+        dataclasses.replace(before, status="running", finished="", ends={}).save(directory)
     discard_superseded(directory)
     for table in _TABLES:
         _cut(directory / table, step)
     discard_superseded(directory)
-    return dataclasses.replace(manifest, run_id=before.run_id, created=before.created)
+    return dataclasses.replace(
+        manifest,
+        run_id=before.run_id,
+        created=before.created,
+        gaps=gaps_up_to(before.gaps, step),
+    )
+
+
+def forget_unfinished(directory: Path) -> None:
+    """Delete what killed writes left beside the manifest and the parts; with the lock held."""
+    if is_remote(directory):
+        return
+    left = (folder.glob(".part-*.tmp") for folder in (directory / name for name in _TABLES))
+    for path in [*directory.glob(f".*{FILE}*.tmp"), *itertools.chain.from_iterable(left)]:
+        path.unlink(missing_ok=True)
 
 
 def _cut(directory: Path, step: int) -> None:
-    for part in list_parts(directory):
+    for part in reversed(list_parts(directory)):  # killed in between, it leaves no hole
         if part.first <= step < part.last:
             # first the shorter part, then the longer one goes: killed in between, it is done again
             _shorten(part, step)

@@ -11,6 +11,7 @@ from vilora_analysis.errors import LogError
 from vilora_analysis.log.lock import is_carried_out, is_held
 from vilora_analysis.log.manifest import FILE, Manifest
 from vilora_analysis.log.parts import list_parts
+from vilora_analysis.log.places import as_place, reached
 
 __all__ = ["ERROR_FILE", "RunState", "find_run_directories", "run_state"]
 
@@ -49,6 +50,12 @@ def run_state(directory: Path) -> RunState:
     An error counts if it is no older than the run's last word: somebody may have mended and
     finished by hand what had failed.
     """
+    directory = as_place(directory)
+    with reached(directory):
+        return _state(directory)
+
+
+def _state(directory: Path) -> RunState:
     steps = _steps_on_disk(directory)
     try:
         manifest = Manifest.load(directory) if (directory / FILE).exists() else None
@@ -73,9 +80,11 @@ def find_run_directories(directory: Path) -> list[Path]:
     LogError
         If there is no such directory.
     """
-    if not directory.is_dir():
-        raise LogError(f"no directory {directory}; give one that holds runs")
-    found = {path.parent for name in (FILE, ERROR_FILE) for path in directory.rglob(name)}
+    directory = as_place(directory)
+    with reached(directory):
+        if not directory.is_dir():
+            raise LogError(f"no directory {directory}; give one that holds runs")
+        found = {path.parent for name in (FILE, ERROR_FILE) for path in directory.rglob(name)}
     return sorted(found)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vilora_analysis.triplets import Binding
 
-__all__ = ["clip_hits", "clip_rate", "read_means"]
+__all__ = ["Clipping", "clip_hits", "clip_rate", "read_means"]
 
 _NEEDED = frozenset({"momentum", "hess", "beta1", "weight_decay", "clip_radius"})
 
@@ -80,9 +80,8 @@ def read_means(optimizer: Optimizer) -> list[Tensor] | None:
     return [torch.cat([p.flatten() for p in group["params"]]) for group in groups]
 
 
-@torch.no_grad()
-def clip_rate(binding: Binding, means: Sequence[Tensor]) -> float:
-    """Share of the adapter's elements whose latest step reached the clip radius.
+class Clipping:
+    """How much of one step was cut off, computed when it is asked for.
 
     Parameters
     ----------
@@ -91,17 +90,48 @@ def clip_rate(binding: Binding, means: Sequence[Tensor]) -> float:
     means
         What :func:`read_means` gave right before it.
     """
-    optimizer: Any = binding.optimizer
-    hits = [
-        clip_hits(
-            mean,
-            group["momentum"],
-            group["hess"],
-            weight_decay=group["weight_decay"],
-            clip_radius=group["clip_radius"],
-            debias=1.0 - group["beta1"] ** optimizer.current_step if optimizer.debias else 1.0,
-        )
-        for mean, group in zip(means, optimizer.param_groups, strict=True)
-    ]
-    of_adapter = binding.gather_groups(hits)
-    return int(of_adapter.sum()) / of_adapter.numel()
+
+    @torch.no_grad()
+    def __init__(self, binding: Binding, means: Sequence[Tensor]) -> None:
+        optimizer: Any = binding.optimizer
+        self._binding = binding
+        self._rate: float | None = None
+        self._groups = [
+            {
+                "mean": mean,
+                "momentum": group["momentum"].clone(),  # optimizers may work in place
+                "hess": group["hess"].clone(),
+                "weight_decay": group["weight_decay"],
+                "clip_radius": group["clip_radius"],
+                "debias": 1.0 - group["beta1"] ** optimizer.current_step
+                if optimizer.debias
+                else 1.0,
+            }
+            for mean, group in zip(means, optimizer.param_groups, strict=True)
+        ]
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Compute it, and let go of the copies that it is computed from."""
+        if self._rate is None:
+            hits = [clip_hits(**group) for group in self._groups]
+            of_adapter = self._binding.gather_groups(hits)
+            self._rate = int(of_adapter.sum()) / of_adapter.numel()
+            self._groups = []
+
+    def __float__(self) -> float:
+        """Share of the adapter's elements whose step reached the clip radius."""
+        self.settle()
+        assert self._rate is not None
+        return self._rate
+
+
+def clip_rate(binding: Binding, means: Sequence[Tensor]) -> float:
+    """Share of the adapter's elements whose latest step reached the clip radius.
+
+    Parameters
+    ----------
+    binding, means
+        As of :class:`Clipping`.
+    """
+    return float(Clipping(binding, means))

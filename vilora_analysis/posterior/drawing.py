@@ -37,7 +37,7 @@ def draws_as_known(optimizer: Any) -> bool:
 
 
 def _qualified(optimizer: Any, name: str) -> str:
-    method = getattr(type(optimizer), name, None)
+    method = getattr(optimizer, name, None)  # of the optimizer itself: it may hold one of its own
     known = getattr(method, "__module__", "").partition(".")[0] == "ivon"
     return getattr(method, "__qualname__", "") if known else ""
 
@@ -53,7 +53,7 @@ def start_draw(optimizer: Any, parameters: Sequence[Any]) -> tuple[Tensor, Tenso
     mean = _flatten_dense_tensors([parameter.data for parameter in parameters])
     noise = torch.cat([_noise(optimizer, group) for group in optimizer.param_groups])
     # each in memory of its own: how a matrix product rounds depends on where its factors begin
-    drawn = torch._foreach_add(_views(mean, parameters), _views(noise, parameters))
+    drawn = torch._foreach_add([*_views(mean, parameters)], [*_views(noise, parameters)])
     _place(parameters, drawn)
     return mean, noise
 
@@ -62,7 +62,8 @@ def _noise(optimizer: Any, group: dict[str, Any]) -> Tensor:
     """N(0, σ²) with σ = 1/sqrt(ess (h + δ)), as IVON takes it from the generator."""
     hess = group["hess"]
     normal = torch.randn(group["numel"], device=hess.device, dtype=optimizer._dtype)
-    return normal / (group["ess"] * (hess + group["weight_decay"])).sqrt()
+    noise: Tensor = normal / (group["ess"] * (hess + group["weight_decay"])).sqrt()
+    return noise
 
 
 def end_draw(

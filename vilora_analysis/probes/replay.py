@@ -17,9 +17,11 @@ __all__ = ["Replay"]
 
 @dataclass
 class _Call:
-    """When a module began and ended in the order of all modules, and what it returned."""
+    """When a module began and ended in the order of all modules, what it got and returned."""
 
     start: int
+    inputs: Tensor | None = None
+    version: int = 0
     end: int = -1
     output: Any = None
     times: int = 1
@@ -70,6 +72,24 @@ class Replay:
                 stubs.enter_context(_returning(self._modules[before], self._calls[before].output))
             return self._run()
 
+    @torch.no_grad()
+    def run_after(self, name: str, output: Tensor) -> Tensor:
+        """Repeat the pass from the end of a module, as if that had returned something else."""
+        with _returning(self._modules[name], output):
+            return self.run_from(name)
+
+    def once(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """The first argument and the output of a module; None unless it was called just once.
+
+        None, too, if that argument is no tensor or was written to later in the pass.
+        """
+        call = self._calls.get(name)
+        if call is None or call.times > 1 or call.inputs is None:
+            return None
+        if call.inputs._version != call.version or not isinstance(call.output, Tensor):
+            return None
+        return call.inputs, call.output
+
     def prefix(self, name: str) -> list[str]:
         """Modules whose outputs stand for all that was computed before a module; the outermost."""
         call = self._calls.get(name)
@@ -100,10 +120,12 @@ class Replay:
                 hook.remove()
 
     def _begun(self, name: str) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
+        def hook(_module: nn.Module, given: Any) -> None:
             self._clock += 1
             if name in self._calls:
                 self._calls[name].times += 1
+            elif given and isinstance(given[0], Tensor):
+                self._calls[name] = _Call(self._clock, given[0], given[0]._version)
             else:
                 self._calls[name] = _Call(self._clock)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vilora_analysis.errors import ConfigError, LogError, require
 from vilora_analysis.log import Run
+from vilora_analysis.log.places import refuse_remote
 from vilora_analysis.training import processes
 from vilora_analysis.training.config import RunConfig
 from vilora_analysis.training.models import Encoder, load_pretrained
@@ -52,6 +53,7 @@ def config_of(run: Run, data_dir: Path | None) -> RunConfig:
     ConfigError
         If it was trained on files of one's own.
     """
+    refuse_remote(run.path, "asking the model", "copy the run here, ask, and copy the answer back")
     known = {item.name for item in fields(RunConfig)}
     config = run.manifest.config
     unknown = [name for name in ("task", "model", "method") if name not in config]

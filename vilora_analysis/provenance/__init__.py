@@ -8,7 +8,7 @@ Whoever writes says nothing; it is said around the writing::
 and asked of the file with :func:`read_provenance` or ``vilora provenance fig1.pdf``.
 """
 
-from vilora_analysis.provenance.current import current, recorded
+from vilora_analysis.provenance.current import current, recorded, writing_as
 from vilora_analysis.provenance.embedding import comment, figure_metadata, footer, with_provenance
 from vilora_analysis.provenance.reading import read_provenance
 from vilora_analysis.provenance.record import Provenance, RunReference
@@ -23,4 +23,5 @@ __all__ = [
     "read_provenance",
     "recorded",
     "with_provenance",
+    "writing_as",
 ]

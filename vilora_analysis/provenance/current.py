@@ -13,7 +13,7 @@ import vilora_analysis
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.provenance.record import Provenance, RunReference
 
-__all__ = ["current", "recorded"]
+__all__ = ["current", "recorded", "writing_as"]
 
 _CURRENT: ContextVar[Provenance | None] = ContextVar("vilora_provenance", default=None)
 
@@ -60,6 +60,16 @@ def recorded(
     token = _CURRENT.set(within)
     try:
         yield within
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def writing_as(made: Provenance) -> Iterator[None]:
+    """Let files written within carry a record that was current elsewhere: in another process."""
+    token = _CURRENT.set(made)
+    try:
+        yield
     finally:
         _CURRENT.reset(token)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from torch import distributed
 
 from vilora_analysis import scores as registry
 from vilora_analysis.allocation import Metric, Rule
-from vilora_analysis.errors import ConfigError
+from vilora_analysis.errors import ConfigError, nearest
+from vilora_analysis.log.failures import OnError, check_on_error
+from vilora_analysis.log.places import as_place
 from vilora_analysis.posterior import has_posterior
 from vilora_analysis.recording.allocating import AllocationKind, Asked
 from vilora_analysis.recording.choice import (
@@ -19,7 +21,7 @@ from vilora_analysis.recording.choice import (
     refuse_what_cannot_be_had,
 )
 from vilora_analysis.recording.describe import describe_run, open_log
-from vilora_analysis.recording.recorder import Recording
+from vilora_analysis.recording.recorder import Recording, resumed_step
 from vilora_analysis.recording.triplet_steps import Recorded, TripletSteps
 from vilora_analysis.scores import Smoothing
 from vilora_analysis.triplets import Binding, TripletLayout, unwrap_optimizer
@@ -47,6 +49,7 @@ def instrument(
     rule: Rule = "exact",
     fisher_beta: float | None = None,
     flush_seconds: float = 60.0,
+    on_error: OnError = "raise",
     config: Mapping[str, Any] | None = None,
     metrics_only: bool = False,
     resume: Mapping[str, Any] | None = None,
@@ -91,6 +94,17 @@ def instrument(
         back as the Hessian it is compared with (0.999 for optimizers without one).
     flush_seconds
         What a killed process loses at most.
+    on_error
+        What happens when the log cannot be written any more: the disk is full, the folder is gone.
+        ``"raise"`` stops with a ``LogError`` that names path and remedy; what was written stays
+        whole, and a run with a checkpoint can be resumed. ``"warn"`` warns once and goes on,
+        training what it would have trained; what could not be written is dropped, ``run.json``
+        lists it under ``gaps``, and writing is tried again at every flush. Stopping is the default:
+        a log with a hole is found out when the run is over and cannot be mended then, and whatever
+        stops a log will soon stop a checkpoint. Choose ``"warn"`` where training itself is what
+        must not be lost, as in a long run without checkpoints. With it, a step whose numbers are
+        not finite is a gap too, as long as no decision rests on them. That the log cannot even be
+        opened is an error either way, since nothing is lost yet.
     config
         Anything about the run that belongs in its manifest.
     metrics_only
@@ -112,7 +126,8 @@ def instrument(
         If a score is unknown or needs a posterior, or a factor, that is not there.
     ConfigError
         If the schedule leaves no step to allocate in, ``allocation`` and ``criterion`` contradict
-        each other, or ``resume`` is not such a state.
+        each other, ``rule``, ``out`` or ``flush_seconds`` is none, or ``resume`` is not such a
+        state.
     LogError
         If the run directory cannot be written.
 
@@ -124,6 +139,8 @@ def instrument(
         raise ConfigError(
             f"every {every} must be a whole number, at least 1, elements_every {elements_every} 0"
         )
+    check_on_error(on_error)
+    _refuse_settings(out, rule, flush_seconds)
     asked = Asked(criterion, allocation, l1_penalty, l1_metric, rule)
     if metrics_only and not asked.observes:
         raise ConfigError(f"metrics_only records no triplets to prune by {criterion or 'l1'!r}")
@@ -152,8 +169,10 @@ def instrument(
     writer = None
     if out is not None and is_main():
         manifest = describe_run(inner, layout, recorded, allocator, smoothing, config or {})
-        step = None if resume is None else int(resume["step"])
-        writer = open_log(Path(out), manifest, recorded, factors, flush_seconds, step)
+        step = None if resume is None else resumed_step(resume)
+        writer = open_log(
+            as_place(out), manifest, recorded, factors, flush_seconds, step, on_error=on_error
+        )
     triplets = None
     if binding is not None:
         triplets = TripletSteps(
@@ -167,8 +186,26 @@ def instrument(
         )
     recording = Recording(inner, triplets, writer)
     if resume is not None:
-        recording.load_state_dict(resume)
+        _take_up(recording, resume)
     return recording
+
+
+def _take_up(recording: Recording, state: Mapping[str, Any]) -> None:
+    try:
+        recording.load_state_dict(state)
+    except BaseException:
+        recording.close(failed=True)  # no hooks and no lock stay behind
+        raise
+
+
+def _refuse_settings(out: str | Path | None, rule: str, flush_seconds: float) -> None:
+    if out is not None and not str(out).strip():
+        raise ConfigError("out is empty; name a folder for the run, or None to record nothing")
+    if rule not in get_args(Rule):
+        hint = nearest(str(rule), get_args(Rule))
+        raise ConfigError(f"rule {rule!r} is neither 'exact' nor 'published'; {hint}".rstrip("; "))
+    if not flush_seconds >= 0:
+        raise ConfigError(f"flush_seconds {flush_seconds} must be a number of seconds, at least 0")
 
 
 def _fisher_beta(optimizer: Optimizer) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vilora_analysis.posterior import Snapshot
 
-__all__ = ["element_rows", "triplet_values"]
+__all__ = ["element_rows", "refuse_non_finite_inputs", "triplet_values"]
 
 
 @torch.no_grad()
@@ -71,6 +71,18 @@ def _refuse_non_finite(snapshot: Snapshot, inputs: Sequence[str], names: Sequenc
     for name, score in score_triplets(names, snapshot).items():
         if not bool(score.total.isfinite().all()):
             raise ScoreError(describe_non_finite(name, score.total, snapshot))
+    refuse_non_finite_inputs(snapshot, inputs)
+    raise ScoreError(f"a column overflows float32 at step {snapshot.step}")
+
+
+def refuse_non_finite_inputs(snapshot: Snapshot, inputs: Sequence[str]) -> None:
+    """Refuse elements that are no numbers.
+
+    Raises
+    ------
+    ScoreError
+        Naming input, module, k and factor of the first.
+    """
     for name in inputs:
         bad = (~snapshot.inputs[name].isfinite()).nonzero()
         if len(bad):
@@ -78,13 +90,13 @@ def _refuse_non_finite(snapshot: Snapshot, inputs: Sequence[str], names: Sequenc
             raise ScoreError(
                 f"{name} of {module}[{k}] (factor {factor}) is not finite at step {snapshot.step}"
             )
-    raise ScoreError(f"a column overflows float32 at step {snapshot.step}")
 
 
 def element_rows(snapshot: Snapshot, inputs: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Rows of the elements table: full vectors by module, k and factor."""
     layout = snapshot.layout
-    flats = {name: snapshot.inputs[name].cpu() for name in inputs}
+    # copies: rows are written later on, and the snapshot's memory may be written over before
+    flats = {name: snapshot.inputs[name].to("cpu", copy=True) for name in inputs}
     stacked = {
         (block.factor, module.name): {name: block.view(flat)[0][i] for name, flat in flats.items()}
         for block, modules in layout.block_members

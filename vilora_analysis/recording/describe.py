@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vilora_analysis import scores as registry
 from vilora_analysis.inputs import INPUTS
 from vilora_analysis.log import LogWriter, Manifest, ModuleRow, ScoreRow
+from vilora_analysis.log.failures import OnError
 from vilora_analysis.log.schema import elements_schema, triplets_schema
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_run", "open_log"]
 
+DEPTH = 16
 _VERSIONED = ("vilora-analysis", "torch", "ivon-opt", "peft", "transformers", "numpy", "pyarrow")
 
 
@@ -71,8 +73,12 @@ def open_log(
     factors: Sequence[str],
     flush_seconds: float,
     resume_step: int | None,
+    on_error: OnError = "raise",
 ) -> LogWriter:
-    """Open the run directory for writing, with the schemas of what is recorded."""
+    """Open the run directory for writing, with the schemas of what is recorded.
+
+    Parts are encoded and written in a thread, for which ``DEPTH`` pieces of work may wait.
+    """
     needs = {*recorded.inputs, *registry.requirements(recorded.scores)}
     elements = [name for name in INPUTS if name in needs]
     return LogWriter(
@@ -82,6 +88,8 @@ def open_log(
         elements=elements_schema(elements) if recorded.elements_every else None,
         flush_seconds=flush_seconds,
         resume_step=resume_step,
+        on_error=on_error,
+        depth=DEPTH,
     )
 
 

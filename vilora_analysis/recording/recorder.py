@@ -5,14 +5,21 @@ from __future__ import annotations
 import atexit
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vilora_analysis.errors import ConfigError, LayoutError, LogError
+from vilora_analysis.errors import (
+    ConfigError,
+    DecisionError,
+    LayoutError,
+    LogError,
+    ScoreError,
+)
 from vilora_analysis.posterior import has_posterior, read_gradient
 
 if TYPE_CHECKING:
@@ -23,7 +30,23 @@ if TYPE_CHECKING:
     from vilora_analysis.log.manifest import Status
     from vilora_analysis.recording.triplet_steps import TripletSteps
 
-__all__ = ["Recording"]
+__all__ = ["Recording", "resumed_step"]
+
+
+def resumed_step(state: Mapping[str, Any]) -> int:
+    """Step that a state to resume from was taken at.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    try:
+        return int(state["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"resume takes what Recording.state_dict() gave for the same kind of run: {error!r}"
+        ) from None
 
 
 class Recording:
@@ -99,7 +122,7 @@ class Recording:
         Give it to ``instrument(..., resume=state)``, and the log goes on after this step without a
         gap or a duplicate. It holds IVON's step count, which IVON's own ``state_dict`` leaves out.
         """
-        self._keep()
+        self._keep()  # on disk, or a gap
         return {
             "step": self.step,
             "current_step": getattr(self._optimizer, "current_step", None),
@@ -115,10 +138,10 @@ class Recording:
         ConfigError
             If it is none, or one of another kind of recording.
         """
+        self.step = resumed_step(state)
+        if not self.step:
+            return
         try:
-            self.step = int(state["step"])
-            if not self.step:
-                return
             self.results.update(state["results"])
             if state["current_step"] is not None:
                 self._optimizer.current_step = state["current_step"]
@@ -162,7 +185,12 @@ class Recording:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close(failed=kind is not None)
+        try:
+            self.close(failed=kind is not None)
+        except LogError as unwritten:
+            if error is None or isinstance(error, LogError):
+                raise
+            error.add_note(f"The log could not be finished: {unwritten}")  # not in its place
 
     def detach(self) -> None:
         """Stop recording and pruning; PEFT's configuration says from here on what was kept.
@@ -186,7 +214,7 @@ class Recording:
         status: Status = "failed"
         try:
             if self._triplets is not None and not failed:
-                self._triplets.write_pending()
+                self._write_pending()
                 self._warn_if_unfinished()
             status = "failed" if failed else "finished"
         finally:
@@ -195,10 +223,29 @@ class Recording:
                 self._writer.close(status, self.results)
 
     def _keep(self) -> None:
-        if self._triplets is not None:
-            self._triplets.write_pending()
+        self._write_pending()
         if self._writer is not None:
             self._writer.flush()
+
+    def _write_pending(self) -> None:
+        if self._triplets is not None:
+            with self._skipping():
+                self._triplets.write_pending()
+
+    @contextmanager
+    def _skipping(self) -> Iterator[None]:
+        """Leave a step out of the log whose numbers are not finite, if training is to go on.
+
+        What a decision rests on stops it all the same.
+        """
+        try:
+            yield
+        except DecisionError:
+            raise
+        except ScoreError as error:
+            if self._writer is None or not self._writer.warns:
+                raise
+            self._writer.skip(self.step, error)
 
     def _warn_if_unfinished(self) -> None:
         schedule = self.allocator.schedule if self.allocator else None
@@ -217,6 +264,7 @@ class Recording:
                 "IVON has collected no gradient for this step; draw the weights with "
                 "`with va.sampled_parameters(optimizer):` around forward and backward"
             )
+        self._write_pending()
         if self._triplets is not None:
             self._triplets.before(optimizer, self.step)
 
@@ -225,7 +273,8 @@ class Recording:
         if self._writer is not None:
             self._write_clock()
         if self._triplets is not None:
-            self._triplets.after(self.step)
+            with self._skipping():
+                self._triplets.after(self.step)
         if self._writer is not None:
             self._writer.flush_if_due()
 

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vilora_analysis import scores as registry
-from vilora_analysis.errors import LayoutError
+from vilora_analysis.errors import LayoutError, ScoreError
 from vilora_analysis.inputs import INPUTS
 from vilora_analysis.posterior import (
+    Clipping,
     Snapshot,
-    clip_rate,
     read_gradient,
     read_means,
     take_snapshot,
 )
-from vilora_analysis.recording.columns import element_rows, triplet_values
+from vilora_analysis.recording.columns import element_rows, refuse_non_finite_inputs
+from vilora_analysis.recording.memory import SnapshotMemory
+from vilora_analysis.recording.step_numbers import KeptLater, StepNumbers
+from vilora_analysis.scores.elementwise import is_elementwise
 
 if TYPE_CHECKING:
     from vilora_analysis.allocation import Allocator
@@ -88,9 +91,11 @@ class TripletSteps:
         self._smoothing = smoothing
         self._recorded = recorded
         self._drive = drive and allocator is not None
-        self._buffers = binding.buffers()
+        self._memory = SnapshotMemory(binding, writer)
+        self._averages = binding.buffers()
         self._gradient: Any = None
         self._means: Any = None
+        self._clipping: Clipping | None = None
         self._pending: tuple[int, Snapshot | None] | None = None
         self._pattern: Any = None
         self._kept = np.ones(binding.layout.n_triplets, dtype=bool)
@@ -100,6 +105,8 @@ class TripletSteps:
             adalora.rankallocator = allocator
         self._needs_recorded = {*recorded.inputs, *registry.requirements(recorded.scores)}
         self._needs_decision = allocator.needs if allocator is not None else frozenset()
+        for name in recorded.scores:  # tried out here: trying sets the generator that others use
+            is_elementwise(registry.get(name))
 
     @property
     def kept(self) -> np.ndarray:
@@ -132,7 +139,8 @@ class TripletSteps:
     def after(self, step: int) -> None:
         """Snapshot, decide and write, right after the step."""
         if self._writer is not None and self._means is not None:
-            self._writer.metrics(step, {"clip_rate": clip_rate(self._binding, self._means)})
+            self._clipping = Clipping(self._binding, self._means)
+            self._writer.metrics(step, {"clip_rate": self._clipping})
         snapshot = self._take_snapshot(step)
         self._gradient = self._means = None
         if self.allocator is not None:
@@ -155,11 +163,32 @@ class TripletSteps:
         self._write_event(step)
         recorded = self._recorded
         if snapshot is not None and self._is_due(step, recorded.every):
-            values = triplet_values(snapshot, recorded.inputs, recorded.scores)
-            self._writer.triplets(step, values, self.kept)
+            self._write_triplets(self._writer, step, snapshot)
         if snapshot is not None and self._is_due(step, recorded.elements_every):
-            names = [name for name in INPUTS if name in snapshot.inputs]
-            self._writer.elements(list(element_rows(snapshot, names)))
+            self._write_elements(self._writer, step, snapshot)
+
+    def _write_triplets(self, writer: LogWriter, step: int, snapshot: Snapshot) -> None:
+        recorded, clipping = self._recorded, self._clipping
+        numbers = StepNumbers(snapshot, recorded.inputs, recorded.scores, clipping)
+        self._memory.read_by(numbers)
+        kept = self.kept if self.allocator is None else KeptLater(self.allocator.kept)
+        self._clipping = None
+        try:
+            writer.triplets(step, numbers, kept)
+        except BaseException:
+            numbers.give_up()
+            raise
+
+    def _write_elements(self, writer: LogWriter, step: int, snapshot: Snapshot) -> None:
+        names = [name for name in INPUTS if name in snapshot.inputs]
+        try:
+            refuse_non_finite_inputs(snapshot, names)
+        except ScoreError as error:
+            if not writer.warns:
+                raise
+            writer.skip(step, error, ("elements",))
+        else:
+            writer.elements(list(element_rows(snapshot, names)))
 
     def detach(self) -> None:
         """Put PEFT's allocator back, and let its configuration say what was kept."""
@@ -208,12 +237,16 @@ class TripletSteps:
         if not needs:
             return None
         snapshot = take_snapshot(
-            self._binding, step, needs=needs, gradient=self._gradient, buffers=self._buffers
+            self._binding,
+            step,
+            needs=needs,
+            gradient=self._gradient,
+            buffers=self._memory.next(),
         )
         frozen = self.allocator is not None and self.allocator.freezes(step)
         if self._smoothing.needs and not frozen:
             self._smoothing = self._smoothing.update(
-                snapshot.inputs["mu"], snapshot.inputs["grad"], into=self._buffers
+                snapshot.inputs["mu"], snapshot.inputs["grad"], into=self._averages
             )
         return replace(snapshot, inputs={**snapshot.inputs, **self._smoothing.values})
 

@@ -3,7 +3,7 @@
 ``vilora report`` writes it; :func:`write_report` does the same for whoever has runs at hand.
 """
 
-from vilora_analysis.report.drawing import drawing_process
+from vilora_analysis.figures.drawing import drawing_process
 from vilora_analysis.report.make import report_page, write_report
 
 __all__ = ["drawing_process", "report_page", "write_report"]

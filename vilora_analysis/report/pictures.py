@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from pickle import PicklingError
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from vilora_analysis.figures.drawing import Pending, begin_here_or_there
 from vilora_analysis.figures.svg import inline_svg
 
 __all__ = ["Later", "Picture", "begin", "drawn"]
@@ -40,34 +40,8 @@ class Picture:
     caption: str
 
 
-class Later:
-    """A picture that may still be on its way.
-
-    Parameters
-    ----------
-    here
-        Draws it in this process.
-    drawing
-        What another process was asked to draw, if one was.
-    """
-
-    def __init__(self, here: Callable[[], Picture], drawing: Future[Picture] | None) -> None:
-        self._here, self._drawing = here, drawing
-
-    def lend_a_hand(self) -> None:
-        """Draw it now, if the other process has not begun to."""
-        if self._drawing is not None and self._drawing.cancel():
-            picture, self._drawing = self._here(), None
-            self._here = lambda: picture
-
-    def __call__(self) -> Picture:
-        """The picture; here, if the figure could not be sent or the other process ended."""
-        if self._drawing is None:
-            return self._here()
-        try:
-            return self._drawing.result()
-        except (PicklingError, AttributeError, TypeError, BrokenExecutor):
-            return self._here()
+Later = Pending[Picture]
+"""A picture that may still be on its way."""
 
 
 def drawn(make: Draw, name: str, prefix: str) -> Picture:
@@ -86,8 +60,7 @@ def drawn(make: Draw, name: str, prefix: str) -> Picture:
 
 def begin(make: Draw, name: str, prefix: str, executor: Executor | None) -> Later:
     """Have a figure drawn by another process if there is one, else when it is asked for."""
-    here = partial(drawn, make, name, prefix)
-    return Later(here, None if executor is None else executor.submit(here))
+    return begin_here_or_there(partial(drawn, make, name, prefix), executor)
 
 
 def _without_caption(make: Draw) -> tuple[Draw, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from vilora_analysis.errors import ConfigError, LayoutError
+from vilora_analysis.log.failures import OnError, check_on_error
 from vilora_analysis.posterior import has_posterior, sampled_parameters
 from vilora_analysis.recording import Recording, instrument
 from vilora_analysis.training.checkpoint import load_checkpoint, save_checkpoint
@@ -36,6 +37,10 @@ class VILoRACallback(TrainerCallback):
         Run directory to be; None allocates without recording.
     criterion
         Score to prune by; None only observes.
+    on_error
+        ``"raise"`` or ``"warn"``: what happens when the log cannot be written, see
+        :func:`vilora_analysis.instrument`. Checkpoints are the Trainer's, which stops if it cannot
+        write one.
     resume_from
         Folder of the checkpoint given to ``trainer.train``, where it is not
         ``output_dir/checkpoint-STEP``.
@@ -56,11 +61,13 @@ class VILoRACallback(TrainerCallback):
         out: str | Path | None = None,
         *,
         criterion: str | None = "snr",
+        on_error: OnError = "raise",
         resume_from: str | Path | None = None,
         **options: Any,
     ) -> None:
+        check_on_error(on_error)
         self._out = out
-        self._options = {"criterion": criterion, **options}
+        self._options = {"criterion": criterion, "on_error": on_error, **options}
         self._resume_from = resume_from
         self._sample = ExitStack()
         self._optimizer: Any = None

@@ -15,7 +15,7 @@ from vilora_analysis.training.presets import CHOOSING, preset_values
 __all__ = ["RunConfig", "configure"]
 
 _LEARNING_RATES = {"ivon": 5.0, "adamw": 5e-3}
-_PRIVATE = ("data_dir", "train_file", "validation_file", "out", "resume")
+_PRIVATE = ("data_dir", "train_file", "validation_file", "out", "resume", "on_error")
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,13 @@ class RunConfig:
     """Steps between two checkpoints to resume from; by default a tenth of the steps, 0 for none."""
     resume: bool = False
     """Go on from the last checkpoint in --out, if there is one; a finished run is left alone."""
+    on_error: Literal["raise", "warn"] = "raise"
+    """When the log cannot be written (disk full, folder gone): raise stops with what was written
+    whole, to be resumed; warn goes on training, and run.json names the gap."""
 
     def __post_init__(self) -> None:
+        if self.on_error not in ("raise", "warn"):
+            raise ConfigError(f"on_error {self.on_error!r} is neither 'raise' nor 'warn'")
         check(self)
 
     def schedule(self, matrices: int) -> BudgetSchedule:

@@ -11,15 +11,25 @@ __all__ = ["progress_bar"]
 
 
 def progress_bar(total: int, *, desc: str, unit: str, show: bool, initial: int = 0) -> Any:
-    """Bar on standard error, as wide as the terminal; a context, and silent if not shown."""
+    """Bar on standard error, as wide as the terminal; a context, and silent if not shown.
+
+    It may bear the name of a folder, which steers no terminal: what cannot be seen is spelled out.
+    """
     tqdm = require("tqdm", extra="train")
     return tqdm.tqdm(
         total=total,
         initial=initial,
-        desc=desc,
+        desc=_visible(desc),
         unit=unit,
         disable=not show,
         file=sys.stderr,
         mininterval=0.5,
         dynamic_ncols=True,
+    )
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in text
     )

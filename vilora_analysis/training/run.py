@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vilora_analysis.adapter import save_adapter
-from vilora_analysis.errors import require
+from vilora_analysis.errors import LogError, require
 from vilora_analysis.log import Run, open_run
 from vilora_analysis.posterior import Posterior, sampled_parameters
 from vilora_analysis.recording import Recording, instrument
@@ -71,7 +72,7 @@ def train(config: RunConfig, *, progress: bool = True) -> Run:
     ViloraError
         For anything that a user can mend: data, model, extras, run directory.
     """
-    with processes.process_group():
+    with processes.process_group(config.directory):
         found = find_state(config)
         processes.wait()  # nobody writes before all have looked
         if not found.finished:
@@ -99,6 +100,7 @@ def _train(config: RunConfig, found: Resumed, *, progress: bool) -> None:
         scores=config.scores,
         every=config.record_every,
         elements_every=config.elements_every,
+        on_error=config.on_error,
         config=config.as_dict(),
         metrics_only=config.method == "full_ft",
         resume=found.recording,
@@ -165,9 +167,20 @@ def _between(parts: Parts, recording: Recording) -> None:
         _evaluate(parts, recording)
     _take_fisher(parts, recording)
     if config.checkpoints and step % config.checkpoints == 0 and processes.is_main():
+        _save(parts, recording)
+
+
+def _save(parts: Parts, recording: Recording) -> None:
+    """Write a checkpoint; where the log may fail, so may this: the one before stays whole."""
+    config = parts.config
+    try:
         save_state(
             config, parts.encoder.model, parts.optimizer, parts.schedule, parts.best, recording
         )
+    except (LogError, OSError) as error:
+        if config.on_error == "raise":
+            raise
+        warnings.warn(f"no checkpoint at step {recording.step}: {error}", stacklevel=2)
 
 
 def _take_fisher(parts: Parts, recording: Recording) -> None:

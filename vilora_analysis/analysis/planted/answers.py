@@ -109,6 +109,7 @@ def answers(run: Run, steps: Steps = -1) -> Answers:
     if set(names) != set(truth.index) or len(asked) != len(keys):
         raise LogError(f"{files.folder} is of another adapter than the log beside it; plant anew")
     columns = [f"score.{name}" for name in run.score_names]
+    # read here: what is asked for is the values of a step, not something small made of them
     blocks = [*run.blocks(columns, steps)]
     ranks = np.array([module.rank for module in run.manifest.modules if module.rank])
     return Answers(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from functools import partial, reduce
 
 import numpy as np
 import pandas as pd
 
-from vilora_analysis.analysis.shadow.sets import KeptSets, decisions, kept_sets, set_names
+from vilora_analysis.analysis.shadow.changes import Changes, changes_at, join_changes
+from vilora_analysis.analysis.shadow.deciding import map_decisions
+from vilora_analysis.analysis.shadow.sets import kept_sets, set_names, wanted_budgets
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run
 
 __all__ = ["all_changes", "churn", "last_change", "settling"]
 
+_WITHIN = 0.05
 _CHURN = (
     *("step", "since", "score", "budget", "n_kept"),
     *("pruned", "revived", "churn", "chance", "cumulative"),
@@ -43,37 +46,7 @@ def churn(run: Run) -> pd.DataFrame:
     LogError
         As :func:`kept_sets`.
     """
-    return _folded(run, _Churn())[0]
-
-
-def _joined(before: KeptSets, block: KeptSets) -> KeptSets:
-    return KeptSets(
-        np.concatenate([before.steps, block.steps]),
-        np.concatenate([before.budgets, block.budgets]),
-        block.names,
-        np.concatenate([before.kept, block.kept]),
-    )
-
-
-def _changes(sets: KeptSets) -> pd.DataFrame:
-    """From one decision to the next, within a block."""
-    before, now = sets.kept[:-1], sets.kept[1:]
-    n_scores, n = now.shape[1:]
-    sizes = sets.kept.sum(axis=-1)
-    revived = (now & ~before).sum(axis=-1)
-    share = np.where(sizes[1:] > 0, revived / np.maximum(sizes[1:], 1), np.nan)
-    columns = {
-        "step": np.repeat(sets.steps[1:], n_scores),
-        "since": np.repeat(sets.steps[:-1], n_scores),
-        "score": pd.Series(sets.names).iloc[np.tile(range(n_scores), len(now))].array,
-        "budget": np.repeat(sets.budgets[1:], n_scores),
-        "n_kept": sizes[1:].ravel(),
-        "pruned": (before & ~now).sum(axis=-1).ravel(),
-        "revived": revived.ravel(),
-        "churn": share.ravel(),
-        "chance": (1 - sizes[:-1] / n).ravel(),
-    }
-    return pd.DataFrame(columns)
+    return _churn(run, _changes(run))
 
 
 def last_change(run: Run) -> pd.DataFrame:
@@ -95,16 +68,10 @@ def last_change(run: Run) -> pd.DataFrame:
     LogError
         As :func:`kept_sets`.
     """
-    return _folded(run, _LastChange(run))[0]
+    return _last_change(run, _changes(run))
 
 
-def _latest(changed: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """The last step at which each changed, -1 for none; steps lie along the first axis."""
-    stamped: np.ndarray = np.where(changed, steps[:, None, None], -1).max(axis=0)
-    return stamped
-
-
-def settling(run: Run, *, within: float = 0.05) -> pd.DataFrame:
+def settling(run: Run, *, within: float = _WITHIN) -> pd.DataFrame:
     r"""Say from when on each score keeps what it keeps in the end.
 
     A set is as near as :math:`|K_T \setminus K_t| / |K_T|`, the share of the final set that it
@@ -130,7 +97,9 @@ def settling(run: Run, *, within: float = 0.05) -> pd.DataFrame:
     LogError
         As :func:`kept_sets`.
     """
-    return _folded(run, _Settling(run, within))[0]
+    if not 0 <= within <= 1:
+        raise ConfigError(f"within is a share, expected 0 to 1, got {within:g}; 5% is 0.05")
+    return _settling(run, _changes(run, _end(run), within), within)
 
 
 def all_changes(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -141,75 +110,60 @@ def all_changes(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     LogError
         As :func:`kept_sets`.
     """
-    changed, settled, latest = _folded(run, _Churn(), _Settling(run, 0.05), _LastChange(run))
-    return changed, settled, latest
+    found = _changes(run, _end(run), _WITHIN)
+    return _churn(run, found), _settling(run, found, _WITHIN), _last_change(run, found)
 
 
-class _Fold(Protocol):
-    """Takes in the decisions, some at a time, and gives a frame in the end."""
-
-    def add(self, block: KeptSets) -> None: ...
-    def frame(self) -> pd.DataFrame: ...
-
-
-def _folded(run: Run, *folds: _Fold) -> list[pd.DataFrame]:
-    for block in kept_sets(run):
-        for fold in folds:
-            fold.add(block)
-    return [fold.frame() for fold in folds]
+def _end(run: Run) -> np.ndarray:
+    (end,) = kept_sets(run, steps=-1)
+    last: np.ndarray = end.kept[0]
+    return last
 
 
-class _Churn:
-    def __init__(self) -> None:
-        self.frames: list[pd.DataFrame] = []
-        self.before: KeptSets | None = None
-
-    def add(self, block: KeptSets) -> None:
-        self.frames.append(_changes(block if self.before is None else _joined(self.before, block)))
-        self.before = KeptSets(block.steps[-1:], block.budgets[-1:], block.names, block.kept[-1:])
-
-    def frame(self) -> pd.DataFrame:
-        frame = pd.concat(self.frames, ignore_index=True)
-        added = frame["churn"].fillna(0).groupby(frame["score"], sort=False)
-        return frame.assign(cumulative=added.cumsum())[list(_CHURN)]
+def _changes(run: Run, end: np.ndarray | None = None, within: float = 1.0) -> Changes:
+    names = set_names(run, None)
+    at = partial(changes_at, names=names, end=end, within=within)
+    return reduce(join_changes, map_decisions(run, wanted_budgets(run), at, join_changes))
 
 
-class _LastChange:
-    def __init__(self, run: Run) -> None:
-        self.modules, self.names = run.modules, set_names(run, None)
-        self.kept = np.ones((len(self.names), run.manifest.n_triplets), dtype=bool)  # at first
-        self.latest = np.full(self.kept.shape, -1)
+def _churn(run: Run, found: Changes) -> pd.DataFrame:
+    names = set_names(run, None)
+    steps, budgets = np.concatenate(found.steps), np.concatenate(found.budgets)
+    sizes = np.concatenate(found.sizes).astype(np.int64)
+    pruned, revived = (np.concatenate(x).astype(np.int64) for x in (found.pruned, found.revived))
+    share = np.where(sizes[1:] > 0, revived / np.maximum(sizes[1:], 1), np.nan)
+    columns = {
+        "step": np.repeat(steps[1:], len(names)),
+        "since": np.repeat(steps[:-1], len(names)),
+        # taken from strings that are one column already: there may be millions
+        "score": pd.Series(names).iloc[np.tile(range(len(names)), len(pruned))].array,
+        "budget": np.repeat(budgets[1:], len(names)),
+        "n_kept": sizes[1:].ravel(),
+        "pruned": pruned.ravel(),
+        "revived": revived.ravel(),
+        "churn": share.ravel(),
+        "chance": (1 - sizes[:-1] / found.first.shape[1]).ravel(),
+        "cumulative": np.nan_to_num(share).cumsum(axis=0).ravel(),
+    }
+    return pd.DataFrame(columns)[list(_CHURN)]
 
-    def add(self, block: KeptSets) -> None:
-        changed = block.kept != np.concatenate([self.kept[None], block.kept[:-1]])
-        self.latest = np.maximum(self.latest, _latest(changed, block.steps))
-        self.kept = block.kept[-1]
 
-    def frame(self) -> pd.DataFrame:
-        frames = []
-        for i, name in enumerate(self.names):
-            steps = pd.Series(self.latest[i], dtype="Int64").mask(self.latest[i] < 0)
-            frames.append(self.modules.assign(score=name, kept=self.kept[i], last_change=steps))
-        order = ["score", *self.modules.columns, "kept", "last_change"]
-        return pd.concat(frames, ignore_index=True)[order]
+def _last_change(run: Run, found: Changes) -> pd.DataFrame:
+    # all were kept before the first decision
+    at_first = np.where(found.first, -1, found.steps[0][0])
+    latest = np.where(found.latest >= 0, found.latest, at_first)
+    frames = []
+    for i, name in enumerate(set_names(run, None)):
+        steps = pd.Series(latest[i], dtype="Int64").mask(latest[i] < 0)
+        frames.append(run.modules.assign(score=name, kept=found.last[i], last_change=steps))
+    order = ["score", *run.modules.columns, "kept", "last_change"]
+    return pd.concat(frames, ignore_index=True)[order]
 
 
-class _Settling:
-    def __init__(self, run: Run, within: float) -> None:
-        if not 0 <= within <= 1:
-            raise ConfigError(f"within is a share, expected 0 to 1, got {within:g}; 5% is 0.05")
-        (self.end,) = kept_sets(run, steps=-1)
-        self.within, self.steps = within, decisions(run).index.to_numpy()
-        self.sizes = self.end.kept[0].sum(axis=-1)
-        self.far = -np.ones(len(self.end.names), dtype=np.int64)
-
-    def add(self, block: KeptSets) -> None:
-        missing = (self.end.kept & ~block.kept).sum(axis=-1)
-        far = missing > self.within * self.sizes
-        self.far = np.maximum(self.far, np.where(far, block.steps[:, None], -1).max(axis=0))
-
-    def frame(self) -> pd.DataFrame:
-        # at the last decision none is far
-        settled = self.steps[np.searchsorted(self.steps, self.far, side="right")]
-        columns = {"score": self.end.names, "settled": settled, "final_step": self.end.steps[0]}
-        return pd.DataFrame(columns | {"n_kept": self.sizes, "within": self.within})
+def _settling(run: Run, found: Changes, within: float) -> pd.DataFrame:
+    steps = np.concatenate(found.steps)
+    # at the last decision none is far
+    settled = steps[np.searchsorted(steps, found.far, side="right")]
+    columns = {"score": set_names(run, None), "settled": settled, "final_step": steps[-1]}
+    sizes = found.last.sum(axis=-1)
+    return pd.DataFrame(columns | {"n_kept": sizes, "within": within})

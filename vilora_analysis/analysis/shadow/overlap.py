@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from operator import add
 from typing import Literal
 
 import numpy as np
@@ -17,14 +19,14 @@ from vilora_analysis.analysis.shadow.agreement import (
     rbo_tails,
     tail,
 )
+from vilora_analysis.analysis.shadow.deciding import Decisions, map_decisions
 from vilora_analysis.analysis.shadow.sets import (
     ACTUAL,
-    Decisions,
-    decision_blocks,
     decisions,
     places,
     set_names,
     unpruned_step,
+    wanted_budgets,
 )
 from vilora_analysis.errors import ConfigError
 from vilora_analysis.log import Run
@@ -91,14 +93,10 @@ def overlap(
         raise ConfigError(f"expected by all, matrix or layer, and 0 < p < 1; got {by}, p = {p:g}")
     if budget is not None and by != "all":
         raise ConfigError(f"a budget is one of all triplets, got one by {by}; leave out by")
-    groups = list(_groups(run, by))
-    names = set_names(run, budget)
-    frames = [
-        frame
-        for block in decision_blocks(run, steps, budget)
-        for group, rows in groups
-        for frame in _frames(names, _within(block, rows, by), group, p)
-    ]
+    groups, names = list(_groups(run, by)), set_names(run, budget)
+    of_block = partial(_of_block, names=names, groups=groups, by=by, p=p)
+    found = map_decisions(run, wanted_budgets(run, steps, budget), of_block, add)
+    frames = [frame for frames in found for frame in frames]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_COLUMNS)
 
 
@@ -144,6 +142,20 @@ def _groups(run: Run, by: By) -> Iterator[tuple[str, np.ndarray]]:
     known = run.modules[by].astype("string").fillna(_OUTSIDE).to_numpy()
     for name in dict.fromkeys(known):
         yield str(name), np.flatnonzero(known == name)
+
+
+def _of_block(
+    block: Decisions,
+    names: tuple[str, ...],
+    groups: Sequence[tuple[str, np.ndarray]],
+    by: By,
+    p: float,
+) -> list[pd.DataFrame]:
+    return [
+        frame
+        for group, rows in groups
+        for frame in _frames(names, _within(block, rows, by), group, p)
+    ]
 
 
 def _within(block: Decisions, rows: np.ndarray, by: By) -> Decisions:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from operator import add
 
 import numpy as np
 import pandas as pd
 
+from vilora_analysis.analysis.shadow.deciding import Decisions, map_decisions
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import Run
 from vilora_analysis.log.reader import Steps
@@ -15,42 +19,20 @@ from vilora_analysis.log.selection import select
 
 __all__ = [
     "ACTUAL",
-    "Decisions",
     "KeptSets",
-    "decision_blocks",
     "decisions",
     "has_shadow",
     "highest",
     "kept_sets",
     "places",
     "set_names",
+    "sets_at",
     "unpruned_step",
+    "wanted_budgets",
 ]
 
 ACTUAL = "kept"
 """Name that the set kept by the run itself goes by, beside those of the scores."""
-
-_VALUES_AT_ONCE = 2**21  # of temporary arrays, so that their size does not grow with a part's
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """What some decisions were taken from.
-
-    Attributes
-    ----------
-    steps, budgets
-        Shape (steps,); the budget as it was asked for, clipped to what there is.
-    scores
-        Shape (steps, scores, triplets).
-    kept
-        What the run kept, shape (steps, triplets).
-    """
-
-    steps: np.ndarray
-    budgets: np.ndarray
-    scores: np.ndarray
-    kept: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -113,7 +95,7 @@ def highest(values: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     last = np.take_along_axis(np.sort(values, axis=-1), np.clip(n - asked, 0, n - 1), axis=-1)
     above, equal = values > last, values == last
     room = asked - above.sum(axis=-1, keepdims=True)
-    kept: np.ndarray = above | (equal & (equal.cumsum(axis=-1) <= room))
+    kept: np.ndarray = above | (equal & (equal.cumsum(axis=-1, dtype=np.int32) <= room))
     return kept
 
 
@@ -169,11 +151,21 @@ def kept_sets(run: Run, steps: Steps = None, *, budget: int | None = None) -> It
         If no score or no decision was recorded, or none at a step asked for; if a score is not
         finite.
     """
-    for block in decision_blocks(run, steps, budget):
-        sets = highest(block.scores, block.budgets[:, None])
-        if budget is None:
-            sets = np.concatenate([sets, block.kept[:, None]], axis=1)
-        yield KeptSets(block.steps, block.budgets, set_names(run, budget), sets)
+    listed = partial(_listed, names=set_names(run, budget))
+    lists = map_decisions(run, wanted_budgets(run, steps, budget), listed, add)
+    return chain.from_iterable(lists)
+
+
+def _listed(block: Decisions, names: tuple[str, ...]) -> list[KeptSets]:
+    return [sets_at(block, names)]
+
+
+def sets_at(block: Decisions, names: tuple[str, ...]) -> KeptSets:
+    """What each score, and the run itself if its name is the last, keeps at some decisions."""
+    sets = highest(block.scores, block.budgets[:, None])
+    if names[-1] == ACTUAL:
+        sets = np.concatenate([sets, block.kept[:, None]], axis=1)
+    return KeptSets(block.steps, block.budgets, names, sets)
 
 
 def set_names(run: Run, budget: int | None) -> tuple[str, ...]:
@@ -181,31 +173,8 @@ def set_names(run: Run, budget: int | None) -> tuple[str, ...]:
     return run.score_names if budget is not None else (*run.score_names, ACTUAL)
 
 
-def decision_blocks(
-    run: Run, steps: Steps = None, budget: int | None = None
-) -> Iterator[Decisions]:
-    """Walk over the scores at the decisions; see :func:`kept_sets`."""
-    columns = [f"score.{name}" for name in run.score_names]
-    budgets = _wanted(run, steps, budget)
-    at_once = max(1, _VALUES_AT_ONCE // (len(columns) * run.manifest.n_triplets))
-    for block in run.blocks([*columns, "kept"], _as_range(budgets.index.to_numpy(), run.steps)):
-        for first in range(0, len(block.steps), at_once):
-            rows = slice(first, first + at_once)
-            scores = np.stack([block.values[column][rows] for column in columns], axis=1)
-            _refuse_non_finite(run, block.steps[rows], scores)
-            asked = budgets.loc[block.steps[rows]].to_numpy().clip(0, run.manifest.n_triplets)
-            yield Decisions(block.steps[rows], asked, scores, block.values["kept"][rows])
-
-
-def _as_range(wanted: np.ndarray, recorded: np.ndarray) -> Steps:
-    """Steps by their ends, if nothing else is recorded between them: thousands are slow by name."""
-    between = recorded[(recorded >= wanted[0]) & (recorded <= wanted[-1])]
-    if np.array_equal(between, wanted):
-        return slice(int(wanted[0]), int(wanted[-1]) + 1)
-    return [int(step) for step in wanted]
-
-
-def _wanted(run: Run, steps: Steps, budget: int | None) -> pd.Series:
+def wanted_budgets(run: Run, steps: Steps = None, budget: int | None = None) -> pd.Series:
+    """Budget by step, of the decisions asked for; see :func:`kept_sets`."""
     known = decisions(run) if budget is None else pd.Series(budget, index=run.steps, dtype=np.int64)
     if not run.score_names or known.empty:
         raise LogError(f"{run.path} has no shadow allocation: {_why_none(run)}")
@@ -236,15 +205,3 @@ def _why_none(run: Run) -> str:
         f"none of its {len(events)} decisions fell on a recorded step, one in "
         f"{run.manifest.every}; record every step, or a divisor of the steps between decisions"
     )
-
-
-def _refuse_non_finite(run: Run, steps: np.ndarray, scores: np.ndarray) -> None:
-    bad = np.argwhere(~np.isfinite(scores))
-    if len(bad):
-        step, score, triplet = bad[0]
-        at = run.modules.iloc[triplet]
-        raise LogError(
-            f"score {run.score_names[score]} of {at['module']}[{at['k']}] is "
-            f"{scores[step, score, triplet]} at step {steps[step]} of {run.path}, and cannot be "
-            "ranked; `vilora check` names the damaged part"
-        )

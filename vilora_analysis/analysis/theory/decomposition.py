@@ -7,16 +7,18 @@ both orders of adding them (Shapley 1953; for a variance, Owen 2014).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from vilora_analysis.analysis.engine import map_blocks
 from vilora_analysis.analysis.shadow import unpruned_step
 from vilora_analysis.analysis.steps import posterior_factors
 from vilora_analysis.analysis.variation import spearman
 from vilora_analysis.errors import LogError
-from vilora_analysis.log import Run
+from vilora_analysis.log import Run, StepBlock
 from vilora_analysis.log.reader import Steps
 
 __all__ = ["decomposition", "element_decomposition", "has_decomposition"]
@@ -85,13 +87,16 @@ def decomposition(run: Run, *, steps: Steps = None) -> pd.DataFrame:
         )
     chosen = _first(run) if steps is None else steps
     columns = list(dict.fromkeys(column for names in wanted.values() for column in names))
-    parts = [
+    found = map_blocks(run, columns, chosen, partial(_of_block, wanted=wanted))
+    return _tidy([part for parts in found for part in parts])
+
+
+def _of_block(block: StepBlock, wanted: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    return [
         {"step": block.steps, "factor": factor, "of": "triplets"}
         | _split(*_sides(block.values, names))
-        for block in run.blocks(columns, chosen)
         for factor, names in wanted.items()
     ]
-    return _tidy(parts)
 
 
 def element_decomposition(run: Run, *, steps: Steps = None) -> pd.DataFrame:
@@ -187,9 +192,11 @@ def _variances(snr: np.ndarray, mu: np.ndarray, inverse: np.ndarray) -> dict[str
         shares = dict.fromkeys(("share_mu", "share_sigma", "share_rest"), np.nan)
         return {"variance": 0.0 if len(snr) else np.nan, **shares}
     centred = snr - snr.mean()
-    variance = float(centred @ centred) / len(snr)
+    # no dot products: of more than 10,000 triplets their last bit depends on the threads at work
+    variance = float((centred * centred).sum()) / len(snr)
     share_mu, share_sigma = (
-        float(centred @ (side - side.mean())) / len(snr) / variance for side in (mu, inverse)
+        float((centred * (side - side.mean())).sum()) / len(snr) / variance
+        for side in (mu, inverse)
     )
     return {
         "variance": variance,

@@ -96,6 +96,8 @@ def _read(run: Run, factors: tuple[str, ...], chosen: np.ndarray) -> tuple[np.nd
 
     Shape (steps, factors, triplets), the latter in single precision as recorded.
     """
+    # here, wherever blocks are computed: each step's expectation takes up that of the step before,
+    # so what workers could send is all that they had read
     hess, fisher = [], []
     columns = [[f"{name}_{factor}" for factor in factors] for name in _COLUMNS]
     for block in run.blocks([*columns[0], *columns[1]], slice(0, int(chosen.max()) + 1)):

@@ -1,0 +1,82 @@
+"""Layers with the adapter in their weights are the same layers, and come back as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import vilora_analysis as va
+from tests.probes.test_replay import adapted, some_batch
+from vilora_analysis.probes.ablation import remove, without
+from vilora_analysis.probes.effects import ablate_each
+from vilora_analysis.probes.merged import apart, contribution, merged
+
+
+def first_layer(model: Any, layout: va.TripletLayout) -> Any:
+    return model.get_submodule(f"base_model.model.{layout.modules[0].name}")
+
+
+@pytest.mark.parametrize("name", ["bert", "lora"])
+def test_the_function_is_the_same_and_the_model_comes_back(name: str) -> None:
+    model, inputs = adapted(name), some_batch().inputs
+    layout = va.TripletLayout.from_model(model)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with torch.no_grad():
+        whole = model(**inputs).logits
+        with merged(model, layout) as layers:
+            assert len(layers) == len(layout.modules)
+            inside = model(**inputs).logits
+        assert not torch.equal(inside, whole)  # it is computed otherwise
+        torch.testing.assert_close(inside, whole)
+        assert torch.equal(model(**inputs).logits, whole)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["bert", "lora"])
+@torch.no_grad()
+def test_a_contribution_is_what_the_layer_gives_less_without_the_triplet(name: str) -> None:
+    model = adapted(name)
+    layout = va.TripletLayout.from_model(model)
+    layer = first_layer(model, layout)
+    x = torch.randn(4, layer.base_layer.in_features)
+    with merged(model, layout), apart(layer):
+        whole = layer(x)
+        for triplet in range(layout.modules[0].rank):
+            with without(model, layout, [triplet]):
+                less = layer(x)
+            added = contribution(model, layout, triplet, layer, x)
+            torch.testing.assert_close(added, whole - less, rtol=1e-4, atol=1e-5)
+
+
+def test_a_triplet_that_is_gone_already_changes_nothing_at_all() -> None:
+    model, batch = adapted("bert"), some_batch()
+    layout = va.TripletLayout.from_model(model)
+    remove(model, layout, [1])
+    effects = ablate_each(model, layout, batch)
+    assert (effects.loss[1] == effects.base).all()
+    assert not (effects.loss[0] == effects.base).all()
+
+
+def test_layers_in_lower_precision_stay_as_they_are() -> None:
+    model = adapted("bert")
+    layout = va.TripletLayout.from_model(model)
+    layer = first_layer(model, layout)
+    layer.base_layer.to(torch.bfloat16)
+    with merged(model, layout) as layers:
+        assert layer not in layers.values()
+        assert len(layers) == len(layout.modules) - 1
+
+
+def test_an_adapter_that_is_no_sum_of_weights_is_computed_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, batch = adapted("bert"), some_batch()
+    layout = va.TripletLayout.from_model(model)
+    known = ablate_each(model, layout, batch)
+    layer = first_layer(model, layout)
+    delta = layer.get_delta_weight
+    monkeypatch.setattr(layer, "get_delta_weight", lambda name: 3 * delta(name))
+    found = ablate_each(model, layout, batch)
+    torch.testing.assert_close(torch.tensor(found.loss), torch.tensor(known.loss))

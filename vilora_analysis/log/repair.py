@@ -1,0 +1,229 @@
+"""Make a damaged log readable: what is bad goes aside, what is lost is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from vilora_analysis.log.check import leftovers
+from vilora_analysis.log.compact import sole_writer
+from vilora_analysis.log.completeness import missing_tables
+from vilora_analysis.log.examine import Examined, examine
+from vilora_analysis.log.gaps import explains
+from vilora_analysis.log.holes import TABLES, doubled_parts, unexplained_holes
+from vilora_analysis.log.manifest import GapRow, Manifest
+from vilora_analysis.log.parts import Part, list_parts
+from vilora_analysis.log.places import as_place, refuse_remote
+from vilora_analysis.log.reading import read_part
+from vilora_analysis.log.repair_manifest import mend_manifest
+from vilora_analysis.log.set_aside import notes, set_aside
+
+__all__ = ["Action", "repair_run"]
+
+_MOST_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a repair did.
+
+    Attributes
+    ----------
+    what
+        ``set aside``, ``noted as lost``, ``restored`` or ``rebuilt``.
+    path
+        The file, or the table of which steps are lost.
+    why
+        What was wrong.
+    """
+
+    what: str
+    path: Path
+    why: str
+
+
+def repair_run(path: str | Path) -> list[Action]:
+    """Set aside what is bad in a run's log, and note in its manifest which steps are lost by it.
+
+    Nothing is deleted: bad files go to ``set-aside/``, under their names, with a note of why and
+    when in ``set-aside/notes.json``. Steps that are lost become ``gaps`` of the manifest, which
+    ``check`` names as known and readers take as they are. To undo it, move a file back and delete
+    its gap.
+
+    A part that cannot be read, is of another run, bears another name than the one it was written
+    under, has other columns than most, or other rows than the manifest says, is set aside. Of two
+    sound parts with the same steps the one with more steps is kept if all rows of the other are in
+    it, the first if they are alike; if their rows differ nobody can tell which are right, and both
+    go. A manifest that cannot be read, or is of another run, is restored from the copy beside it
+    or, without one, rebuilt from the parts, which know modules, scores and steps and nothing else.
+
+    Each file moves at once, and before the loss of its steps is noted; killed at any instant, the
+    same call goes on. A second call does nothing.
+
+    Parameters
+    ----------
+    path
+        The run directory.
+
+    Raises
+    ------
+    LogError
+        If somebody writes the run or carries it out, the manifest cannot be mended, it is of a
+        newer version, or a file cannot be moved.
+    """
+    path = as_place(path)
+    refuse_remote(path, "setting parts aside", "copy the run here first")
+    with sole_writer(path):
+        return [*_mended(path), *_tables(path)]
+
+
+def _mended(run: Path) -> Iterator[Action]:
+    done, why = mend_manifest(run)
+    if done:
+        yield Action(done, run / "run.json", why)
+
+
+def _tables(run: Path) -> Iterator[Action]:
+    for problem in leftovers(run):
+        yield _aside(run, problem.path, problem.what)
+    for table in TABLES:
+        yield from _part_by_part(run, table)
+        yield from _doubled(run, table)
+        yield from _note_holes(run, table)
+    yield from _note_ends(run)
+    _forget_filled(run)
+
+
+def _aside(run: Path, file: Path, why: str) -> Action:
+    set_aside(run, file, why)
+    return Action("set aside", file, why)
+
+
+def _part_by_part(run: Path, table: str) -> Iterator[Action]:
+    for _ in range(_MOST_ROUNDS):  # what a part stood for counts again without it
+        manifest = Manifest.load(run)
+        bad = [one for one in examine(run, manifest, table) if one.wrong or _torn(one, manifest)]
+        for one in bad:
+            yield _aside(
+                run, one.part.path, one.wrong or "its steps are not in order, or not all there"
+            )
+        if not bad:
+            return
+
+
+def _torn(one: Examined, manifest: Manifest) -> bool:
+    every = manifest.every
+    return one.part.path.parent.name == "triplets" and any(
+        after - before != every for before, after in pairwise(one.steps.tolist())
+    )
+
+
+def _doubled(run: Path, table: str) -> Iterator[Action]:
+    while pair := _first_doubled(table, list_parts(run / table)):
+        for part, why in _too_much(*pair):
+            yield _aside(run, part.path, why)
+
+
+def _first_doubled(table: str, parts: Sequence[Part]) -> tuple[Part, Part] | None:
+    ordered = sorted(parts, key=lambda part: (part.first, part.last, part.sequence))
+    for before, part in pairwise(ordered):
+        if next(doubled_parts(table, [before, part]), None) or part.sequence < before.sequence:
+            return before, part
+    return None
+
+
+def _too_much(first: Part, second: Part) -> list[tuple[Part, str]]:
+    """Which of two parts goes, and why."""
+    longer, shorter = (second, first) if _reach(second) > _reach(first) else (first, second)
+    if _is_within(shorter, longer):
+        return [(shorter, f"all its rows are in {longer.path.name} too, which is kept")]
+    return [
+        (part, f"has other rows for steps of {other.path.name}; nobody can tell which are right")
+        for part, other in ((first, second), (second, first))
+    ]
+
+
+def _reach(part: Part) -> int:
+    return part.last - part.first
+
+
+def _is_within(shorter: Part, longer: Part) -> bool:
+    rows, among = read_part(shorter), read_part(longer)
+    same = among.filter((pc.field("step") >= shorter.first) & (pc.field("step") <= shorter.last))
+    return rows.num_rows == same.num_rows and all(
+        name in same.column_names and rows[name].to_pylist() == same[name].to_pylist()
+        for name in rows.column_names
+    )
+
+
+def _note_holes(run: Path, table: str) -> Iterator[Action]:
+    manifest = Manifest.load(run)
+    for hole in unexplained_holes(run, manifest, table, list_parts(run / table)):
+        reason = _reason(run, table, hole.first, hole.last) or hole.what
+        yield from _note(run, GapRow(table, hole.first, hole.last, reason))
+    if table == "triplets":
+        yield from _note_steps(run, Manifest.load(run))
+
+
+def _note_steps(run: Path, manifest: Manifest) -> Iterator[Action]:
+    every = manifest.every
+    for before, part in pairwise(list_parts(run / "triplets")):
+        first, last = before.last + every, part.first - every
+        if first <= last and not explains(manifest.gaps, "triplets", first, last, every):
+            reason = _reason(run, "triplets", first, last) or "no part holds them"
+            yield from _note(run, GapRow("triplets", first, last, reason))
+
+
+def _note_ends(run: Path) -> Iterator[Action]:
+    for _ in TABLES:  # what is known of one says what is due of the next
+        found = next(missing_tables(run, Manifest.load(run)), None)
+        if found is None:
+            return
+        folder, what, first, last = found
+        reason = _reason(run, folder.name, first, last) or what
+        yield from _note(run, GapRow(folder.name, first, last, reason))
+
+
+def _note(run: Path, gap: GapRow) -> Iterator[Action]:
+    manifest = Manifest.load(run)
+    kept = tuple(g for g in manifest.gaps if not _within(g, gap))
+    replace(manifest, gaps=(*kept, gap)).save(run)
+    yield Action("noted as lost", run / gap.table, f"steps {gap.first} to {gap.last}: {gap.reason}")
+
+
+def _within(gap: GapRow, wider: GapRow) -> bool:
+    return gap.table == wider.table and wider.first <= gap.first and gap.last <= wider.last
+
+
+def _reason(run: Path, table: str, first: int, last: int) -> str:
+    """Why a part of these steps was set aside, from the notes."""
+    aside = [note for note in notes(run) if note.file.startswith(f"{table}/part-")]
+    said = [
+        f"{note.file.partition('/')[2]} was set aside: {note.why}"
+        for note in aside
+        if _named_between(note.file, first, last)
+    ]
+    return "; ".join(dict.fromkeys(said))[:500]
+
+
+def _named_between(file: str, first: int, last: int) -> bool:
+    own = [int(word) for word in file.removesuffix(".parquet").split("-")[-2:]]
+    return own[0] <= last and own[1] >= first
+
+
+def _forget_filled(run: Path) -> None:
+    """Forget gaps whose steps are there again."""
+    manifest = Manifest.load(run)
+    kept = tuple(gap for gap in manifest.gaps if not _is_filled(run, gap))
+    if kept != manifest.gaps:
+        replace(manifest, gaps=kept).save(run)
+
+
+def _is_filled(run: Path, gap: GapRow) -> bool:
+    if gap.table != "triplets":  # of the others only some rows of these steps may be missing
+        return False
+    return any(p.first <= gap.first and gap.last <= p.last for p in list_parts(run / gap.table))
