@@ -79,20 +79,15 @@ class Step:
         self.inputs = recorded_inputs(self.optimizer)
         self.names = available_scores(self.optimizer, layout.factors)
         self.needs = {*self.inputs, *requirements(self.names)}
-        self.smoothing = Smoothing.for_inputs(self.needs)
 
     def copied(self) -> Snapshot:
         return take_snapshot(self.binding, 1, needs=self.needs, buffers=self.buffers)
 
-    def smoothed(self, snapshot: Snapshot, names: tuple[str, ...]) -> Smoothing:
-        smoothing = Smoothing.for_inputs({*self.inputs, *requirements(names)})
-        for _ in range(2):
-            smoothing = smoothing.update(snapshot.inputs["mu"], snapshot.inputs["grad"])
-        return smoothing
-
     def snapshot(self) -> Snapshot:
         taken = self.copied()
-        smoothing = self.smoothed(taken, self.names)
+        smoothing = Smoothing.for_inputs(self.needs)
+        for _ in range(2):
+            smoothing = smoothing.update(taken.inputs["mu"], taken.inputs["grad"])
         return Snapshot(1, taken.layout, {**taken.inputs, **smoothing.values})
 
 

@@ -12,7 +12,7 @@ import torch
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, lora, tiny_bert, trainable
-from vilora_analysis.posterior import clip_rate, read_means, sampled_parameters
+from vilora_analysis.posterior import Clipping, read_means, sampled_parameters
 from vilora_analysis.posterior.clipping import clip_hits
 from vilora_analysis.triplets import Binding, TripletLayout
 
@@ -143,7 +143,7 @@ def test_reading_copies_and_leaves_the_parameters_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, trainable(model), strict=True))
     take_step(model, optimizer, 0)
     binding = Binding.create(TripletLayout.from_model(model), model, optimizer)
-    assert 0 <= clip_rate(binding, means) <= 1
+    assert 0 <= float(Clipping(binding, means)) <= 1
 
 
 def test_what_just_reaches_the_radius_is_a_hit_and_the_weight_decay_counts() -> None:

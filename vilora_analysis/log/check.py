@@ -13,7 +13,7 @@ from vilora_analysis.errors import LogError
 from vilora_analysis.log.completeness import missing_tables
 from vilora_analysis.log.examine import Examined, examine, owner
 from vilora_analysis.log.gaps import explains
-from vilora_analysis.log.holes import TABLES, doubled_parts, unexplained_holes
+from vilora_analysis.log.holes import TABLES, repeated_parts, unexplained_holes
 from vilora_analysis.log.manifest import FILE, Manifest
 from vilora_analysis.log.parts import Part, list_parts, superseded_parts
 from vilora_analysis.log.places import as_place
@@ -115,9 +115,8 @@ def wrong_order(manifest: Manifest, table: str, found: Sequence[Examined]) -> It
             yield from _wrong_steps(manifest, one.part, one.steps, previous)
             previous = one.part
         return
-    for part, what in doubled_parts(table, [one.part for one in found]):
-        if what.startswith("repeats"):
-            yield Problem(part.path, what, table, part.first, part.last)
+    for part, what in repeated_parts(table, [one.part for one in found]):
+        yield Problem(part.path, what, table, part.first, part.last)
 
 
 def _wrong_steps(

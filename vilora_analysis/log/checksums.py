@@ -17,12 +17,14 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from vilora_analysis.log.layout import column_chunks
 
 __all__ = ["ChecksumError", "Seal", "descent", "of_run", "origin_of", "read_seal", "seal"]
 
@@ -71,7 +73,7 @@ class Seal:
             Naming the column.
         """
         n = metadata.num_columns
-        for at, (name, start, size) in enumerate(_chunks(metadata, group)):
+        for at, (name, start, size) in enumerate(column_chunks(metadata, group)):
             if columns is not None and name not in columns:
                 continue
             if _checksum(file, start, size) != self.chunks[group * n + at]:
@@ -108,7 +110,7 @@ def seal(file: IO[bytes], metadata: pq.FileMetaData) -> None:
     size = file.seek(0, os.SEEK_END)
     footer = _footer(file, size)
     groups = range(metadata.num_row_groups)
-    ranges = [chunk for group in groups for chunk in _chunks(metadata, group)]
+    ranges = [chunk for group in groups for chunk in column_chunks(metadata, group)]
     sums = struct.pack(f"<{len(ranges)}I", *(_checksum(file, *span[1:]) for span in ranges))
     known = sums + struct.pack("<II", len(ranges), zlib.crc32(footer))
     file.seek(size - len(footer))
@@ -166,18 +168,6 @@ def _footer(file: IO[bytes], size: int) -> bytes:
         file.seek(size - whole)
         tail = file.read()
     return tail[-whole:]
-
-
-def _chunks(metadata: pq.FileMetaData, group: int) -> Iterator[tuple[str, int, int]]:
-    """Column, place and size of each chunk of a row group."""
-    row_group = metadata.row_group(group)
-    for at in range(row_group.num_columns):
-        chunk = row_group.column(at)
-        start = chunk.dictionary_page_offset or chunk.data_page_offset
-        column = chunk.path_in_schema
-        for ending in (".list.element", ".list.item"):
-            column = column.removesuffix(ending)
-        yield column, min(start, chunk.data_page_offset), chunk.total_compressed_size
 
 
 def _checksum(file: IO[bytes], start: int, size: int) -> int:

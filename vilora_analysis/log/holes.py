@@ -12,7 +12,15 @@ from vilora_analysis.log.gaps import explains
 from vilora_analysis.log.manifest import Manifest
 from vilora_analysis.log.parts import Part, list_parts
 
-__all__ = ["TABLES", "Hole", "doubled_parts", "ends_of", "unexplained_holes", "whole_parts"]
+__all__ = [
+    "TABLES",
+    "Hole",
+    "doubled_parts",
+    "ends_of",
+    "repeated_parts",
+    "unexplained_holes",
+    "whole_parts",
+]
 
 TABLES = ("triplets", "metrics", "events", "elements")
 
@@ -73,7 +81,15 @@ def doubled_parts(table: str, parts: Sequence[Part]) -> Iterator[tuple[Part, str
     for before, part in pairwise(parts):
         if part.sequence <= before.until:
             yield part, f"has the place of {before.path.name}"
-        elif part.first <= before.last and (table != "metrics" or part.first < before.last):
+        else:
+            yield from repeated_parts(table, [before, part])
+
+
+def repeated_parts(table: str, parts: Sequence[Part]) -> Iterator[tuple[Part, str]]:
+    """Parts with a place of their own and steps of the part before."""
+    for before, part in pairwise(parts):
+        again = part.first < before.last + (table != "metrics")
+        if again and part.sequence > before.until:
             yield part, f"repeats steps of {before.path.name}"
 
 

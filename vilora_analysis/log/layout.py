@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-__all__ = ["COMPACTED", "WRITTEN", "parquet_options"]
+__all__ = ["COMPACTED", "WRITTEN", "column_chunks", "parquet_options"]
 
 WRITTEN, COMPACTED = 5, 12
 """Levels of zstd, of what training writes and of what is put together on demand.
@@ -33,3 +36,12 @@ def _leaf(field: pa.Field) -> tuple[str, pa.DataType]:
     if pa.types.is_list(field.type):
         return f"{field.name}.list.element", field.type.value_type
     return field.name, field.type
+
+
+def column_chunks(metadata: pq.FileMetaData, group: int) -> Iterator[tuple[str, int, int]]:
+    """Column, first byte and number of bytes of each chunk of a row group."""
+    row_group = metadata.row_group(group)
+    for chunk in map(row_group.column, range(row_group.num_columns)):
+        first = chunk.dictionary_page_offset or chunk.data_page_offset
+        column = re.sub(r"\.list\.(element|item)$", "", chunk.path_in_schema)
+        yield column, min(first, chunk.data_page_offset), chunk.total_compressed_size

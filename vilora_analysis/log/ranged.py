@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Any, cast
 
 import pyarrow.parquet as pq
 
+from vilora_analysis.log.layout import column_chunks
 from vilora_analysis.log.places import is_remote, reached
 
 __all__ = ["RangeFile", "Source", "prefetch_columns", "source_of", "to_read"]
@@ -159,16 +159,11 @@ def prefetch_columns(
     """Fetch some columns of a row group of a remote Parquet file, all of them at once."""
     if not isinstance(source, RangeFile):
         return
-    row_group = metadata.row_group(group)
-    chunks = [row_group.column(at) for at in range(row_group.num_columns)]
-    ranges = []
-    for chunk in chunks:
-        if names is None or re.sub(r"\.list\.(element|item)$", "", chunk.path_in_schema) in names:
-            first = min(
-                chunk.dictionary_page_offset or chunk.data_page_offset, chunk.data_page_offset
-            )
-            ranges.append((first, first + chunk.total_compressed_size))
-    source.prefetch(ranges)
+    source.prefetch(
+        (first, first + size)
+        for column, first, size in column_chunks(metadata, group)
+        if names is None or column in names
+    )
 
 
 @contextmanager

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from vilora_analysis.errors import LogError
-from vilora_analysis.log.blocks import StepBlock
+from vilora_analysis.log.blocks import StepBlock, dense_block
 from vilora_analysis.log.parts import Part, list_parts
 from vilora_analysis.log.reader import Run
 from vilora_analysis.log.reading import PartGoneError, open_part, read_groups
@@ -92,7 +90,7 @@ def stretch_blocks(run: Run, stretch: Stretch, columns: Sequence[str]) -> Iterat
             for group in read_groups(part, names, wanted.beyond(after), run.manifest.run_id):
                 rows = wanted.beyond(after).filter(group)
                 if rows.num_rows:
-                    block = _dense(part, rows, columns, run.manifest.n_triplets)
+                    block = dense_block(part, rows, columns, run.manifest.n_triplets)
                     yield block
                     after = int(block.steps[-1])
         except PartGoneError:
@@ -148,10 +146,3 @@ def _refuse_absent(run: Run, parts: Sequence[Part]) -> None:
     for part in parts:
         if not any(w.sequence <= part.sequence and part.until <= w.until for w in there):
             raise LogError(f"{part.path} is not there, and no wider part stands for it")
-
-
-def _dense(part: Part, rows: pa.Table, columns: Sequence[str], n: int) -> StepBlock:
-    if not n or rows.num_rows % n:
-        raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
-    values = {name: rows[name].to_numpy().reshape(-1, n) for name in columns}
-    return StepBlock(rows["step"].to_numpy()[::n], values)

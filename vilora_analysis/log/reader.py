@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from vilora_analysis.errors import LogError
-from vilora_analysis.log.blocks import StepBlock
+from vilora_analysis.log.blocks import StepBlock, dense_block
 from vilora_analysis.log.holes import whole_parts
 from vilora_analysis.log.manifest import Manifest
 from vilora_analysis.log.parts import Part, list_parts
@@ -169,13 +169,9 @@ class Run:
         while True:
             try:
                 for part, rows in self._tables("triplets", ["step", *columns], steps, after):
-                    if not n or rows.num_rows % n:
-                        raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
-                    numbers = rows["step"].to_numpy()[::n]
-                    yield StepBlock(
-                        numbers, {c: rows[c].to_numpy().reshape(-1, n) for c in columns}
-                    )
-                    after = int(numbers[-1])
+                    block = dense_block(part, rows, columns, n)
+                    yield block
+                    after = int(block.steps[-1])
                 return
             except PartGoneError:
                 pass  # listed anew

@@ -30,7 +30,7 @@ from vilora_analysis.log.resume import continue_run, forget_unfinished
 from vilora_analysis.log.schema import EVENTS, METRICS
 from vilora_analysis.log.steps import Block, StepLayout, StepsInHand
 
-__all__ = ["Deferred", "LaterNumber", "LogWriter", "OnError"]
+__all__ = ["LogWriter"]
 
 _ROWS_PER_PART = 50_000
 

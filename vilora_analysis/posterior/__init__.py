@@ -1,6 +1,6 @@
 """The posterior: read at one instant, drawn from for a step, saved with the adapter."""
 
-from vilora_analysis.posterior.clipping import Clipping, clip_rate, read_means
+from vilora_analysis.posterior.clipping import Clipping, read_means
 from vilora_analysis.posterior.distribution import Posterior
 from vilora_analysis.posterior.sampling import sampled_parameters
 from vilora_analysis.posterior.snapshot import (
@@ -14,7 +14,6 @@ __all__ = [
     "Clipping",
     "Posterior",
     "Snapshot",
-    "clip_rate",
     "has_posterior",
     "read_gradient",
     "read_means",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vilora_analysis.triplets import Binding
 
-__all__ = ["Clipping", "clip_hits", "clip_rate", "read_means"]
+__all__ = ["Clipping", "clip_hits", "read_means"]
 
 _NEEDED = frozenset({"momentum", "hess", "beta1", "weight_decay", "clip_radius"})
 
@@ -124,14 +124,3 @@ class Clipping:
         self.settle()
         assert self._rate is not None
         return self._rate
-
-
-def clip_rate(binding: Binding, means: Sequence[Tensor]) -> float:
-    """Share of the adapter's elements whose latest step reached the clip radius.
-
-    Parameters
-    ----------
-    binding, means
-        As of :class:`Clipping`.
-    """
-    return float(Clipping(binding, means))
