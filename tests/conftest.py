@@ -96,3 +96,12 @@ def value_of(parameter: torch.nn.Parameter) -> torch.Tensor:
 @pytest.fixture
 def model() -> peft.PeftModel:
     return adalora(tiny_bert())
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """URL of a folder in fsspec's memory, which is empty again afterwards."""
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    yield "memory://runs"
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]

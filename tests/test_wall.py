@@ -19,6 +19,7 @@ TORCH_FREE = (
 )
 
 LEAVES = {"aggregation", "inputs", "errors", "naming", "budget", "provenance"}
+LEAVES |= {"cores", "scheduler", "text"}
 BELOW: dict[str, set[str]] = {
     **dict.fromkeys(LEAVES, LEAVES),
     "triplets": LEAVES,

@@ -48,7 +48,7 @@ def test_many_rows_are_ranked_some_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
 def test_results_come_in_order_and_items_are_taken_as_they_are_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(in_order, "_available_cores", lambda: 3)
+    monkeypatch.setattr(in_order, "available_cores", lambda: 3)
     taken: list[int] = []
     late = threading.Event()
 

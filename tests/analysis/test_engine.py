@@ -20,6 +20,7 @@ import pytest
 from tests.analysis.test_bridge import STATES, name_of
 from tests.log.synthetic import decision, modules, parts_of, write_posterior_run
 from vilora_analysis import analysis
+from vilora_analysis import scheduler as dask_scheduler
 from vilora_analysis.analysis import engine, on_scheduler, on_workers
 from vilora_analysis.analysis.engine import map_blocks
 from vilora_analysis.cli import main
@@ -39,7 +40,7 @@ def workers() -> Iterator[Any]:
     import distributed
 
     with (
-        distributed.utils.silence_logging_cmgr(engine._QUIET),
+        distributed.utils.silence_logging_cmgr(dask_scheduler.QUIET),
         engine._local_cluster(distributed, 2) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -222,7 +223,7 @@ def test_a_worker_without_this_package_is_told(
 
 
 def test_scheduler_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(dask_scheduler, "CONNECT_SECONDS", 0.5)
     for address, said in {
         "here": "is an address as tcp://host:8786, or local:N .*; got 'here'",
         "local:0": "got 'local:0'",
@@ -235,7 +236,7 @@ def test_scheduler_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_scheduler_without_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     import distributed
 
-    monkeypatch.setattr(engine, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(dask_scheduler, "CONNECT_SECONDS", 0.5)
     with (
         engine._local_cluster(distributed, 0) as cluster,
         pytest.raises(ConfigError, match="has no workers; start some with: dask worker tcp://"),

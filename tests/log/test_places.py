@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from vilora_analysis.log.places import as_place, is_remote, make_folder, reached
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("upath")
-
-
-@pytest.fixture
-def memory() -> Iterator[str]:
-    files = fsspec.filesystem("memory")
-    yield "memory://runs"
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
 
 
 @pytest.mark.parametrize("typed", ["runs/sst2", "/runs/sst2", "C:/runs", "a:b", ""])

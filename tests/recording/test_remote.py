@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,14 +12,6 @@ from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("upath")
-
-
-@pytest.fixture
-def memory() -> Iterator[str]:
-    files = fsspec.filesystem("memory")
-    yield "memory://runs"
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
 
 
 def _train(out: str | Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from vilora_analysis import scheduler
 from vilora_analysis.errors import ConfigError, MissingExtraError
 from vilora_analysis.sweeps import cluster as room
 from vilora_analysis.sweeps.cluster import Cluster, ClusterOptions, open_cluster
@@ -53,7 +54,7 @@ def test_more_gpus_than_there_are_is_a_mistake(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_processors_are_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_processors", lambda: 8)
+    monkeypatch.setattr(room, "available_cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [room._threads(workers, 4) for workers in (1, 3, 20, None)] == [8, 2, 1, 4]
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
@@ -85,7 +86,7 @@ def test_addresses_as_dask_writes_them_are_taken(address: str) -> None:
 def test_a_scheduler_that_does_not_answer_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(room, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(scheduler, "CONNECT_SECONDS", 0.5)
     with (
         pytest.raises(ConfigError, match=r"no scheduler answers at tcp://127\.0\.0\.1:1 within"),
         open_cluster(ClusterOptions(scheduler="tcp://127.0.0.1:1")),
@@ -132,6 +133,6 @@ def test_a_local_run_gets_the_processors_and_not_dasks_one_thread(
     """Dask sets the environment of the process that starts its workers to one thread."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(room, "_processors", lambda: 6)
+    monkeypatch.setattr(room, "available_cores", lambda: 6)
     with open_cluster(ClusterOptions(workers=2, gpus=0)) as cluster:
         assert cluster.threads == 3

@@ -6,7 +6,6 @@ of the steps. So a result does not depend on where it was computed, to the last 
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
+from vilora_analysis import scheduler as dask_scheduler
 from vilora_analysis.analysis.in_order import in_order
 from vilora_analysis.analysis.on_workers import Workers, compute_on, refuse_unlike
 from vilora_analysis.errors import ConfigError, require
@@ -24,10 +24,8 @@ from vilora_analysis.naming import score_column
 __all__ = ["map_blocks", "on_scheduler"]
 
 _R = TypeVar("_R")
-_QUIET = logging.CRITICAL + 1  # what went wrong is said in our own words, once
 _ADDRESS = re.compile(r"(?!local:)(\w+://)?(\[[\da-fA-F:]+\]|[\w.-]+):\d{1,5}/?")
 _LOCAL = re.compile(r"local:([1-9]\d*)")
-_CONNECT_SECONDS = 10.0
 
 _in_use: ContextVar[Callable[[], Workers] | None] = ContextVar("workers", default=None)
 
@@ -111,7 +109,7 @@ def on_scheduler(scheduler: Any, *, at_once: bool = True) -> Iterator[None]:
     """
     distributed = require("distributed", extra="sweep")
     with ExitStack() as stack:
-        stack.enter_context(distributed.utils.silence_logging_cmgr(_QUIET))
+        stack.enter_context(distributed.utils.silence_logging_cmgr(dask_scheduler.QUIET))
         opened = cache(lambda: stack.enter_context(_opened(distributed, scheduler)))
         if at_once:
             opened()
@@ -133,7 +131,7 @@ def _opened(distributed: Any, scheduler: Any) -> Iterator[Workers]:
         ):
             yield _with_workers(client)
     elif isinstance(scheduler, str) and _ADDRESS.fullmatch(scheduler):
-        with _connected(distributed, scheduler) as client:
+        with dask_scheduler.connected(scheduler) as client:
             yield _with_workers(client)
     else:
         raise ConfigError(
@@ -142,19 +140,9 @@ def _opened(distributed: Any, scheduler: Any) -> Iterator[Workers]:
         )
 
 
-def _connected(distributed: Any, address: str) -> Any:
-    try:
-        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"no scheduler answers at {address} within {_CONNECT_SECONDS:.0f} s "
-            f"({type(error).__name__}); start one with: dask scheduler"
-        ) from None
-
-
 def _with_workers(client: Any) -> Workers:
     try:
-        client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        client.wait_for_workers(1, timeout=dask_scheduler.CONNECT_SECONDS)
     except TimeoutError:
         raise ConfigError(
             f"{client.scheduler.address} has no workers; start some with: dask worker "
@@ -168,11 +156,11 @@ def _with_workers(client: Any) -> Workers:
 def _local_cluster(distributed: Any, count: int) -> Any:
     """Processes of one thread each: blocks are small, and what Python does beside holds a lock."""
     quiet = {"dashboard": False, "dashboard_address": None}
-    worker = {"nthreads": 1, "memory_limit": 0, "silence_logs": _QUIET, **quiet}
+    worker = {"nthreads": 1, "memory_limit": 0, "silence_logs": dask_scheduler.QUIET, **quiet}
     scheduler = {"host": "127.0.0.1", **quiet, "dashboard_address": "127.0.0.1:0"}
     return distributed.SpecCluster(
         {number: {"cls": distributed.Nanny, "options": worker} for number in range(count)},
         {"cls": distributed.Scheduler, "options": scheduler},
         name="vilora-analysis",
-        silence_logs=_QUIET,
+        silence_logs=dask_scheduler.QUIET,
     )

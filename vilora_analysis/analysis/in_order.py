@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from typing import TypeVar
+
+from vilora_analysis.cores import available_cores
 
 __all__ = ["in_order"]
 
@@ -33,7 +34,7 @@ def in_order(compute: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
     if len(first) < 2:
         yield from map(compute, first)  # not worth a thread
         return
-    threads = min(_available_cores(), _MOST_THREADS)
+    threads = min(available_cores(), _MOST_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         due: deque[Future[_R]] = deque()
         try:
@@ -46,9 +47,3 @@ def in_order(compute: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         finally:
             for future in due:
                 future.cancel()
-
-
-def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

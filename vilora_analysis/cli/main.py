@@ -13,10 +13,11 @@ import tyro
 
 import vilora_analysis
 from vilora_analysis.cli.asking_logs import Analyze
-from vilora_analysis.cli.streams import accept_any_text, flush_output, inert, stop_output
+from vilora_analysis.cli.streams import accept_any_text, flush_output, stop_output
 from vilora_analysis.cli.train import command_for
 from vilora_analysis.cli.working import working
 from vilora_analysis.errors import ViloraError, explain_missing
+from vilora_analysis.text import inert
 
 __all__ = ["main"]
 

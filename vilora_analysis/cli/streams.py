@@ -6,23 +6,7 @@ import io
 import os
 import sys
 
-__all__ = ["accept_any_text", "flush_output", "inert", "stop_output"]
-
-
-def inert(text: object) -> str:
-    r"""Text that steers no terminal: what cannot be seen is spelled out.
-
-    Names of runs and modules, labels and settings come from files that anybody may have written.
-
-    Examples
-    --------
-    >>> print(inert("|μ|/σ of \x1b[2J\x07a"))
-    |μ|/σ of \x1b[2J\x07a
-    """
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in str(text)
-    )
+__all__ = ["accept_any_text", "flush_output", "stop_output"]
 
 
 def accept_any_text() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from vilora_analysis.cli.streams import inert, stop_output
+from vilora_analysis.cli.streams import stop_output
+from vilora_analysis.text import inert
 
 __all__ = ["Terminal", "inert"]
 

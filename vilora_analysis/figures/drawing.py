@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import sys
 import warnings
@@ -14,6 +13,7 @@ from multiprocessing import get_context
 from pickle import PicklingError
 from typing import Generic, TypeVar
 
+from vilora_analysis.cores import available_cores
 from vilora_analysis.figures.style import StyledFigure
 
 __all__ = ["Pending", "begin_here_or_there", "drawing_process"]
@@ -29,7 +29,7 @@ def drawing_process() -> Iterator[Executor | None]:
     read, as readers start threads that a fork would lose. Elsewhere than on Linux, or with a single
     processor, figures are drawn by this process.
     """
-    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+    if sys.platform != "linux" or available_cores() < 2:
         yield None
         return
     forked = get_context("fork")

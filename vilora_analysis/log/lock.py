@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
-from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.holder import in_words, this_process
 from vilora_analysis.log.places import is_remote
 from vilora_analysis.log.store_lock import StoreLock, is_store_locked
 
@@ -58,13 +56,8 @@ class WriterLock:
                 f"{self._holder.parent} is being written by {self._describe_holder()}; wait for "
                 "it, end it, or choose another directory"
             ) from None
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
         try:
-            self._holder.write_text(json.dumps(holder), encoding="utf-8")
+            self._holder.write_text(json.dumps(this_process()), encoding="utf-8")
         except OSError:
             self._lock.release()
             raise
@@ -92,9 +85,9 @@ class WriterLock:
     def _describe_holder(self) -> str:
         try:
             holder = json.loads(self._holder.read_text(encoding="utf-8"))
-            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return "another process"
+        except (OSError, ValueError):
+            holder = None
+        return in_words(holder if isinstance(holder, dict) else {})
 
 
 def run_lock(directory: Path, timeout: float) -> FileLock:

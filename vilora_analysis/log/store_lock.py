@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
 import threading
 import time
 import uuid
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.log.holder import in_words, this_process
 from vilora_analysis.log.places import reached
 
 __all__ = ["StoreLock", "is_store_locked"]
@@ -51,7 +50,7 @@ class StoreLock:
     def __init__(self, directory: Path) -> None:
         self._directory, self._object = directory, directory / _NAME
         self._owner = uuid.uuid4().hex
-        self._since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._process = this_process()
         self._ended = threading.Event()
         self._beating: threading.Thread | None = None
         self._tag: str | None = None
@@ -61,8 +60,9 @@ class StoreLock:
         """Take the lock or refuse; it grows stale when its process dies."""
         with reached(self._object):
             if not (self._make() or self._take_over()):
+                holder = in_words(_holder(self._object))
                 raise LogError(
-                    f"{self._directory} is being written by {_said(_holder(self._object))}; wait "
+                    f"{self._directory} is being written by {holder}; wait "
                     f"for it, end it (if it died, its lock ends {_STALE_SECONDS / 60:.0f} minutes "
                     "after its last word), or choose another directory"
                 )
@@ -99,13 +99,8 @@ class StoreLock:
         return self._is_ours()
 
     def _write(self, mode: str = "overwrite", tag: str | None = None) -> None:
-        said = {
-            "owner": self._owner,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": self._since,
-            "beat": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        beat = datetime.now(UTC).isoformat(timespec="seconds")
+        said = {"owner": self._owner, **self._process, "beat": beat}
         place = cast(Any, self._object)
         only_if = {"IfMatch": tag} if tag else {}
         place.fs.pipe_file(place.path, json.dumps(said).encode(), mode=mode, **only_if)
@@ -172,10 +167,3 @@ def _holder(lock: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _said(holder: dict[str, Any]) -> str:
-    known = [holder.get(name) for name in ("pid", "host", "since")]
-    if None in known:
-        return "another process"
-    return f"process {known[0]} on {known[1]} since {known[2]}"

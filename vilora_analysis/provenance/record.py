@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vilora_analysis.errors import LogError
+from vilora_analysis.text import inert
 
 __all__ = ["MARK", "Provenance", "RunReference"]
 
@@ -111,7 +112,7 @@ class Provenance:
         if self.command:
             said.append(f"command  {shlex.join(self.command)}")
         said += [f"run      {run.name}  id {run.run_id}  sha256 {run.digest}" for run in self.runs]
-        return [_escaped(text) for text in said]
+        return [inert(text) for text in said]
 
 
 def _refuse_other_than_text(made: Provenance) -> None:
@@ -119,8 +120,3 @@ def _refuse_other_than_text(made: Provenance) -> None:
     texts += [text for run in made.runs for text in asdict(run).values()]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("not all of it is text")
-
-
-def _escaped(text: str) -> str:
-    """So that nothing that a file says moves the cursor of whoever reads it."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -10,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vilora_analysis import scheduler as dask_scheduler
+from vilora_analysis.cores import available_cores
 from vilora_analysis.errors import ConfigError, require
 from vilora_analysis.sweeps.devices import visible_gpus
 
 __all__ = ["Cluster", "ClusterOptions", "open_cluster"]
 
-_QUIET = logging.CRITICAL + 1  # what went wrong is said in our own words, once
-_CONNECT_SECONDS = 10.0
 _ADDRESS = re.compile(r"(\w+://)?(\[[\da-fA-F:]+\]|[\w.-]+):\d{1,5}/?")
 _MEMORY = re.compile(r"\d+(\.\d+)? ?[kMGT]i?B", re.IGNORECASE)
 
@@ -91,28 +90,22 @@ def open_cluster(options: ClusterOptions) -> Iterator[Cluster]:
     from vilora_analysis.sweeps.jobs import job_cluster
 
     distributed = require("distributed", extra="sweep")
-    with distributed.utils.silence_logging_cmgr(_QUIET):
+    with distributed.utils.silence_logging_cmgr(dask_scheduler.QUIET):
         if options.scheduler is not None:
-            with _connect(distributed, options.scheduler) as client:
+            with dask_scheduler.connected(options.scheduler) as client:
                 yield Cluster(client, _checked_resources(client, options), None)
             return
         local = options.cluster == "local"
         # before anything starts: Dask sets the environment of this process to one thread
         threads = _threads(_local_workers(options) if local else None, options.cores)
-        start = _local_cluster(distributed, options) if local else job_cluster(options, _QUIET)
+        start = (
+            _local_cluster(distributed, options)
+            if local
+            else job_cluster(options, dask_scheduler.QUIET)
+        )
         with start as cluster, distributed.Client(cluster, set_as_default=False) as client:
             gpus = len(_local_gpus(options)) if local else options.gpus
             yield Cluster(client, {"GPU": 1.0} if gpus else {}, threads)
-
-
-def _connect(distributed: Any, address: str) -> Any:
-    try:
-        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"no scheduler answers at {address} within {_CONNECT_SECONDS:.0f} s "
-            f"({type(error).__name__}); start one with: dask scheduler"
-        ) from None
 
 
 def _checked_resources(client: Any, options: ClusterOptions) -> dict[str, float]:
@@ -146,13 +139,7 @@ def _threads(workers: int | None, cores: int) -> int:
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdigit() and int(told):
         return int(told)
-    return cores if workers is None else max(1, _processors() // workers)
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return cores if workers is None else max(1, available_cores() // workers)
 
 
 def _local_cluster(distributed: Any, options: ClusterOptions) -> Any:
@@ -169,7 +156,7 @@ def _local_cluster(distributed: Any, options: ClusterOptions) -> Any:
                 "memory_limit": 0,  # the runs are processes of their own, which Dask cannot see
                 "dashboard": False,
                 "dashboard_address": None,
-                "silence_logs": _QUIET,
+                "silence_logs": dask_scheduler.QUIET,
                 "preload": [*preload, "vilora_analysis.sweeps.worker"],
                 "resources": {"GPU": 1} if gpus and gpus != [""] else {},
                 "env": {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {},
@@ -181,4 +168,6 @@ def _local_cluster(distributed: Any, options: ClusterOptions) -> Any:
         "cls": distributed.Scheduler,
         "options": {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
-    return distributed.SpecCluster(workers, scheduler, name="vilora", silence_logs=_QUIET)
+    return distributed.SpecCluster(
+        workers, scheduler, name="vilora", silence_logs=dask_scheduler.QUIET
+    )

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from vilora_analysis.errors import require
+from vilora_analysis.text import inert
 
 __all__ = ["progress_bar"]
 
@@ -19,17 +20,10 @@ def progress_bar(total: int, *, desc: str, unit: str, show: bool, initial: int =
     return tqdm.tqdm(
         total=total,
         initial=initial,
-        desc=_visible(desc),
+        desc=inert(desc),
         unit=unit,
         disable=not show,
         file=sys.stderr,
         mininterval=0.5,
         dynamic_ncols=True,
-    )
-
-
-def _visible(text: str) -> str:
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in text
     )

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from vilora_analysis.cores import available_cores
+
 __all__ = ["describe_machine", "load_average"]
 
 
@@ -26,9 +28,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     return {
         "device": device.type if device.type == "cpu" else _accelerator(device),
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": available_cores(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
