@@ -55,7 +55,7 @@ def main() -> None:
             losses[name] = ways[name]()
             taken[name].append(np.array([time.perf_counter(), time.process_time()]) - began)
         apart.append(np.abs(losses["brute force"] - losses["oracle"]).max())
-        print(f"batch {number + 1} of {len(batches)}, length {length(batch)}", flush=True)
+        print(f"batch {number + 1} of {len(batches)}, {shape(batch)}", flush=True)
     brute, ours = (np.sum(times, axis=0) for times in taken.values())
     brute *= adapted.layout.n_triplets / len(asked)
     print(f"{adapted.layout.n_triplets} triplets, {sum(len(b.examples) for b in batches)} examples")
@@ -82,8 +82,9 @@ def subject(options: argparse.Namespace, path: Path) -> tuple[Adapted, list[Batc
     return adapted, [*batches_of(adapted.encoder, task, held_out, rows, options.batch_size)]
 
 
-def length(batch: Batch) -> int:
-    return int(batch.inputs["input_ids"].shape[1])
+def shape(batch: Batch) -> str:
+    mask = batch.inputs["attention_mask"]
+    return f"length {mask.shape[1]}, {1 - mask.float().mean():.0%} of it padding"
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import vilora_analysis as va
 from tests.probes.test_replay import adapted, some_batch
 from vilora_analysis.probes.ablation import remove, without
 from vilora_analysis.probes.effects import ablate_each
-from vilora_analysis.probes.merged import apart, contribution, merged
+from vilora_analysis.probes.merged import apart, merged
 
 
 def first_layer(model: Any, layout: va.TripletLayout) -> Any:
@@ -36,24 +36,49 @@ def test_the_function_is_the_same_and_the_model_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["bert", "lora"])
 @torch.no_grad()
-def test_a_contribution_is_what_the_layer_gives_less_without_the_triplet(name: str) -> None:
+def test_what_a_triplet_adds_is_the_weight_that_peft_gives_without_the_others(name: str) -> None:
     model = adapted(name)
     layout = va.TripletLayout.from_model(model)
+    for module in layout.modules:
+        path = f"base_model.model.{module.name}"
+        layer = model.get_submodule(path)
+        x = torch.randn(4, 2, layer.base_layer.in_features)
+        own = range(module.first, module.first + module.rank)
+        with merged(model, layout) as layers:
+            whole = layer(x)
+            found = list(layers[path].without_each(x, whole))
+            assert len(found) == module.rank
+            for triplet, less in zip(own, found, strict=True):
+                with without(model, layout, {*own} - {triplet}):
+                    weight = layer.get_delta_weight("default")
+                torch.testing.assert_close(whole - less, x @ weight.T, rtol=1e-4, atol=1e-5)
+                with without(model, layout, [triplet]), apart(layer):
+                    torch.testing.assert_close(less, layer(x), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_layer_whose_weight_is_no_multiple_of_the_product_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = adapted("bert")
+    layout = va.TripletLayout.from_model(model)
     layer = first_layer(model, layout)
-    x = torch.randn(4, layer.base_layer.in_features)
-    with merged(model, layout), apart(layer):
-        whole = layer(x)
-        for triplet in range(layout.modules[0].rank):
-            with without(model, layout, [triplet]):
-                less = layer(x)
-            added = contribution(model, layout, triplet, layer, x)
-            torch.testing.assert_close(added, whole - less, rtol=1e-4, atol=1e-5)
+    delta = layer.get_delta_weight
+    monkeypatch.setattr(layer, "get_delta_weight", lambda name: delta(name).clamp_min(0))
+    with merged(model, layout) as layers:
+        assert len(layers) == len(layout.modules) - 1
+        assert "forward" not in vars(layer)
 
 
 def test_a_triplet_that_is_gone_already_changes_nothing_at_all() -> None:
     model, batch = adapted("bert"), some_batch()
     layout = va.TripletLayout.from_model(model)
     remove(model, layout, [1])
+    layer = first_layer(model, layout)
+    x = torch.randn(4, layer.base_layer.in_features)
+    with merged(model, layout) as layers, torch.no_grad():
+        less = list(next(iter(layers.values())).without_each(x, layer(x)))
+    assert [value is None for value in less] == [k == 1 for k in range(layout.modules[0].rank)]
     effects = ablate_each(model, layout, batch)
     assert (effects.loss[1] == effects.base).all()
     assert not (effects.loss[0] == effects.base).all()
@@ -65,7 +90,7 @@ def test_layers_in_lower_precision_stay_as_they_are() -> None:
     layer = first_layer(model, layout)
     layer.base_layer.to(torch.bfloat16)
     with merged(model, layout) as layers:
-        assert layer not in layers.values()
+        assert layer not in [found.layer for found in layers.values()]
         assert len(layers) == len(layout.modules) - 1
 
 

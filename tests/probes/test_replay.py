@@ -64,20 +64,46 @@ def test_every_ablation_equals_brute_force(name: str) -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_nothing_before_the_matrix_is_computed_again() -> None:
-    model, batch = adapted("bert"), some_batch()
-    replay = Replay(model, lambda: model(**batch.inputs).logits)
+def calls_of_leaves(model: Any) -> list[str]:
+    """Paths of the modules without children that are called from now on."""
     called: list[str] = []
     for name, module in model.named_modules():
         if not list(module.children()):
             forward = module.forward
             module.forward = lambda *a, n=name, f=forward, **k: called.append(n) or f(*a, **k)
+    return called
+
+
+def test_nothing_before_the_matrix_is_computed_again() -> None:
+    model, batch = adapted("bert"), some_batch()
+    replay = Replay(model, lambda: model(**batch.inputs).logits)
+    called = calls_of_leaves(model)
     first, last = "encoder.layer.0", "encoder.layer.1"
     replay.run_from(f"base_model.model.bert.{last}.intermediate.dense")
     assert not any(first in name or "embeddings" in name for name in called)
     assert not any(f"{last}.attention" in name for name in called)
     assert any(f"{last}.intermediate.dense" in name for name in called)
     assert any(f"{last}.output.dense" in name for name in called)
+
+
+def test_what_got_just_what_the_matrix_got_is_not_computed_again() -> None:
+    model, batch = adapted("bert"), some_batch()
+    replay = Replay(model, lambda: model(**batch.inputs).logits)
+    layer = "base_model.model.bert.encoder.layer.1"
+    query, key, value = (f"{layer}.attention.self.{name}" for name in ("query", "key", "value"))
+    known = replay.once(query)
+    assert known is not None
+    assert {key, value} <= {*replay.beside(query)}
+    # a layer got the same tensor, and a mask besides
+    assert not {layer, f"{layer}.attention", f"{layer}.output"} & {*replay.beside(query)}
+    called = calls_of_leaves(model)
+    changed = replay.run_after(query, known[1] + 1.0)
+    assert not any(name.startswith((query, key, value)) for name in called)
+    assert any(f"{layer}.output.dense" in name for name in called)
+    with torch.no_grad():
+        matrix = model.get_submodule(query)
+        matrix.base_layer.bias.add_(1.0)
+        torch.testing.assert_close(changed, model(**batch.inputs).logits)
 
 
 def test_sets_are_removed_together() -> None:

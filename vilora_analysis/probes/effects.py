@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from vilora_analysis.errors import LayoutError
 from vilora_analysis.probes.ablation import without
-from vilora_analysis.probes.merged import apart, contribution, merged
+from vilora_analysis.probes.merged import Merged, apart, merged
+from vilora_analysis.probes.needed import only_needed
 from vilora_analysis.probes.replay import Replay
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vilora_analysis.training.models import Encoder
     from vilora_analysis.training.tasks import Task
     from vilora_analysis.triplets import TripletLayout
+    from vilora_analysis.triplets.discovery import AdaptedModule
 
 __all__ = ["Batch", "Effects", "ablate_each", "ablate_sets", "batches_of"]
 
@@ -79,15 +81,17 @@ def batches_of(
         yield Batch(np.array(chosen), *encoder.encode_rows(task, frame.iloc[chosen]))
 
 
+@torch.no_grad()
 def ablate_each(
     model: Any, layout: TripletLayout, batch: Batch, *, tick: Callable[[], None] = lambda: None
 ) -> Effects:
     """Remove every triplet in turn, and compute again only what comes after its matrix.
 
-    What a triplet adds to the output of its matrix is taken away from what was recorded, and the
-    other matrices compute with the adapter in their weights where they can. All of that is exact
-    but for the rounding of float32: losses are those of a whole pass without the triplet to about
-    1e-5, relative or absolute, and a triplet whose E is 0 changes nothing at all.
+    What a triplet adds to the output of its matrix is taken away from what was recorded. The other
+    matrices compute with the adapter in their weights where they can, and leave out positions that
+    do not reach the classifier. All of that is exact but for the rounding of float32: losses are
+    those of a whole pass without the triplet to about 1e-5, relative or absolute, and a triplet
+    whose E is 0 changes nothing at all.
 
     Parameters
     ----------
@@ -107,56 +111,71 @@ def ablate_each(
     def run() -> Tensor:
         return model(**batch.inputs).logits.float()  # type: ignore[no-any-return]
 
-    with _merged_if_faithful(model, layout, run, batch.labels) as layers:
-        replay = Replay(model, run)
+    with ExitStack() as stack:
+        replay, layers = _recorded(model, layout, batch, run, stack)
         base, base_right = _judged(replay.result, batch.labels)
         _refuse_if_not_repeatable(replay, layout, base, batch.labels)
         judged = []
         for module in layout.modules:
-            for k in range(module.rank):
-                logits = _without(model, layout, replay, layers, module.name, module.first + k)
+            for logits in _without_each(model, layout, module, replay, layers):
                 judged.append(_judged(logits, batch.labels))
             tick()
     loss, right = (np.stack(values) for values in zip(*judged, strict=True))
     return Effects(batch.examples, base, base_right, loss, right)
 
 
-@contextmanager
-def _merged_if_faithful(
-    model: Any, layout: TripletLayout, run: Callable[[], Tensor], labels: Tensor
-) -> Iterator[Mapping[str, Any]]:
-    """Merged layers by path; none if the model, as some kinds of adapters do, then differs."""
-    with torch.no_grad():
-        whole, _ = _judged(run(), labels)
-        with merged(model, layout):
-            faithful = np.allclose(_judged(run(), labels)[0], whole, rtol=1e-4, atol=1e-5)
-    if not faithful:
-        yield {}
-        return
-    with merged(model, layout) as layers:
-        yield layers
+def _recorded(
+    model: Any, layout: TripletLayout, batch: Batch, run: Callable[[], Tensor], stack: ExitStack
+) -> tuple[Replay, Mapping[str, Merged]]:
+    """A pass in as few operations as the model can be computed in, until the stack is closed.
+
+    What makes a difference to the losses is left out: some adapters are no sum of weights.
+    """
+    expected, _ = _judged(run(), batch.labels)
+
+    def faithful(replay: Replay) -> bool:
+        losses, _ = _judged(replay.result, batch.labels)
+        return np.allclose(losses, expected, rtol=1e-4, atol=1e-5)
+
+    with ExitStack() as trial:
+        layers = trial.enter_context(merged(model, layout))
+        replay = Replay(model, run)
+        if faithful(replay):
+            stack.push(trial.pop_all())
+    if not faithful(replay):
+        layers, replay = {}, Replay(model, run)
+    if "attention_mask" not in batch.inputs:
+        return replay, layers
+    with ExitStack() as trial:
+        trial.enter_context(only_needed(model, replay, batch.inputs["attention_mask"] > 0))
+        replay = Replay(model, run)
+        if faithful(replay):
+            stack.push(trial.pop_all())
+    if not faithful(replay):
+        replay = Replay(model, run)
+    return replay, layers
 
 
-def _without(
+def _without_each(
     model: Any,
     layout: TripletLayout,
+    module: AdaptedModule,
     replay: Replay,
-    layers: Mapping[str, Any],
-    name: str,
-    triplet: int,
-) -> Tensor:
-    """Logits without one triplet."""
-    path = _path(name)
-    layer, known = layers.get(path), replay.once(path)
-    if layer is not None and known is not None:
+    layers: Mapping[str, Merged],
+) -> Iterator[Tensor]:
+    """Logits without each triplet of a module."""
+    path = _path(module.name)
+    merged_layer, known = layers.get(path), replay.once(path)
+    if merged_layer is not None and known is not None:
         inputs, output = known
-        added = contribution(model, layout, triplet, layer, inputs)
-        return replay.run_after(path, output - added)
-    with without(model, layout, [triplet]):
-        if layer is None:
-            return replay.run_from(path)
-        with apart(layer):
-            return replay.run_from(path)
+        for less in merged_layer.without_each(inputs, output):
+            yield replay.result if less is None else replay.run_after(path, less)
+        return
+    for k in range(module.rank):
+        with without(model, layout, [module.first + k]), ExitStack() as stack:
+            if merged_layer is not None:
+                stack.enter_context(apart(merged_layer.layer))
+            yield replay.run_from(path)
 
 
 @torch.no_grad()

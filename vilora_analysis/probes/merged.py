@@ -4,22 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vilora_analysis.probes.ablation import without
+from vilora_analysis.probes.replay import computing
 
 if TYPE_CHECKING:
     from vilora_analysis.triplets import TripletLayout
+    from vilora_analysis.triplets.discovery import AdaptedModule
 
-__all__ = ["apart", "contribution", "merged"]
+__all__ = ["Merged", "apart", "merged"]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A layer with its adapter in its weights.
+
+    Attributes
+    ----------
+    layer
+        The adapted layer.
+    rows
+        A, shape (rank, inputs).
+    columns
+        By triplet, scale E_k B_k; shape (rank, outputs).
+    """
+
+    layer: Any
+    rows: Tensor
+    columns: Tensor
+
+    @torch.no_grad()
+    def without_each(self, inputs: Tensor, output: Tensor) -> Iterator[Tensor | None]:
+        """The output less what each triplet adds, scale E_k (x·A_k) B_k; None where E_k is 0."""
+        along = functional.linear(inputs, self.rows)
+        for k, column in enumerate(self.columns):
+            gone = not column.any()
+            yield None if gone else torch.addcmul(output, along[..., k, None], column, value=-1)
 
 
 @contextmanager
-def merged(model: nn.Module, layout: TripletLayout) -> Iterator[Mapping[str, Any]]:
+def merged(model: nn.Module, layout: TripletLayout) -> Iterator[Mapping[str, Merged]]:
     """Let adapted linear layers compute x (W0 + B diag(E) A) for the block, by one product each.
 
     The results differ by rounding alone. Weights are neither changed nor rounded: what stands in
@@ -31,12 +60,13 @@ def merged(model: nn.Module, layout: TripletLayout) -> Iterator[Mapping[str, Any
     mapping
         The layers that are merged, by their path in the model.
     """
-    modules = dict(model.named_modules())
-    layers = {path: modules[path] for path in map(_path, (m.name for m in layout.modules))}
-    chosen = {path: layer for path, layer in layers.items() if _simple(layer)}
+    chosen = {}
     with ExitStack() as stack:
-        for layer in chosen.values():
-            stack.enter_context(_in_one_product(layer))
+        for module in layout.modules:
+            path = f"base_model.model.{module.name}"
+            layer: Any = model.get_submodule(path)
+            if _simple(layer) and (found := _in_one_product(model, module, layer, stack)):
+                chosen[path] = found
         yield chosen
 
 
@@ -52,39 +82,23 @@ def apart(layer: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def contribution(
-    model: nn.Module, layout: TripletLayout, triplet: int, layer: Any, inputs: Tensor
-) -> Tensor:
-    """What one triplet adds to the output of its layer: scale E_k (x·A_k) B_k, exactly 0 if E_k is.
-
-    Parameters
-    ----------
-    model, layout
-        The adapted model, and its layout.
-    triplet
-        Index in the order of the layout.
-    layer
-        The adapted layer, one that :func:`merged` gave.
-    inputs
-        Of the layer.
-    """
-    (module,) = [m for m in layout.modules if m.first <= triplet < m.first + m.rank]
-    others = {*range(module.first, module.first + module.rank)} - {triplet}
-    with without(model, layout, others):
-        weight = layer.get_delta_weight(*layer.active_adapters)
-    return functional.linear(inputs, weight)
-
-
-@contextmanager
-def _in_one_product(layer: Any) -> Iterator[None]:
-    base = layer.base_layer
-    with torch.no_grad():
-        weight = base.weight + layer.get_delta_weight(*layer.active_adapters)
-    layer.forward = lambda x, *_, **__: functional.linear(x, weight, base.bias)
-    try:
-        yield
-    finally:
-        del layer.forward
+def _in_one_product(
+    model: nn.Module, module: AdaptedModule, layer: Any, stack: ExitStack
+) -> Merged | None:
+    """Merge a layer until the stack is closed; None if its weight is no multiple of B diag(E) A."""
+    delta = layer.get_delta_weight(*layer.active_adapters)
+    rows: Tensor = model.get_parameter(module.parameters["A"])
+    columns: Tensor = model.get_parameter(module.parameters["B"]).T
+    if "E" in module.parameters:
+        columns = columns * model.get_parameter(module.parameters["E"])
+    # PEFT's scale is read off its own weight, so that no formula of its classes stands here again
+    product = columns.T @ rows
+    scale = (delta * product).sum() / product.square().sum().clamp_min(1e-30)
+    if torch.dist(scale * product, delta) > 1e-4 * delta.norm():
+        return None
+    weight, bias = layer.base_layer.weight + delta, layer.base_layer.bias
+    stack.enter_context(computing(layer, lambda x, *_, **__: functional.linear(x, weight, bias)))
+    return Merged(layer, rows, scale * columns)
 
 
 def _simple(layer: Any) -> bool:
@@ -96,8 +110,3 @@ def _simple(layer: Any) -> bool:
         and not layer.merged
         and {p.dtype for p in layer.parameters()} <= {torch.float32}
     )
-
-
-def _path(module: str) -> str:
-    """Path of an adapted module in the PEFT model."""
-    return f"base_model.model.{module}"

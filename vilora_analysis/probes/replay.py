@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +12,24 @@ from torch import Tensor, nn
 
 from vilora_analysis.errors import LayoutError
 
-__all__ = ["Replay"]
+__all__ = ["Call", "Replay", "computing"]
 
 
 @dataclass
-class _Call:
+class Call:
     """When a module began and ended in the order of all modules, what it got and returned."""
 
     start: int
-    inputs: Tensor | None = None
-    version: int = 0
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    version: int
     end: int = -1
     output: Any = None
     times: int = 1
+
+    def given(self) -> list[Any]:
+        """All arguments."""
+        return [*self.args, *self.kwargs.values()]
 
 
 class Replay:
@@ -53,7 +58,7 @@ class Replay:
             raise LayoutError("a pass can be replayed in evaluation mode only; call model.eval()")
         self._modules = dict(model.named_modules())
         self._run = run
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, Call] = {}
         self._clock = 0
         with torch.no_grad(), self._recording():
             self.result = run()
@@ -67,16 +72,18 @@ class Replay:
         LayoutError
             If the module was not called.
         """
-        with ExitStack() as stubs:
-            for before in self.prefix(name):
-                stubs.enter_context(_returning(self._modules[before], self._calls[before].output))
-            return self._run()
+        return self._run_with(self.prefix(name), {})
 
     @torch.no_grad()
     def run_after(self, name: str, output: Tensor) -> Tensor:
         """Repeat the pass from the end of a module, as if that had returned something else."""
-        with _returning(self._modules[name], output):
-            return self.run_from(name)
+        return self._run_with([*self.prefix(name), *self.beside(name)], {name: output})
+
+    def _run_with(self, recorded: list[str], outputs: dict[str, Tensor]) -> Tensor:
+        with ExitStack() as stubs:
+            for name, output in ({n: self._calls[n].output for n in recorded} | outputs).items():
+                stubs.enter_context(_returning(self._modules[name], output))
+            return self._run()
 
     def once(self, name: str) -> tuple[Tensor, Tensor] | None:
         """The first argument and the output of a module; None unless it was called just once.
@@ -84,11 +91,20 @@ class Replay:
         None, too, if that argument is no tensor or was written to later in the pass.
         """
         call = self._calls.get(name)
-        if call is None or call.times > 1 or call.inputs is None:
+        if call is None or call.times > 1 or not call.args or not isinstance(call.args[0], Tensor):
             return None
-        if call.inputs._version != call.version or not isinstance(call.output, Tensor):
+        if call.args[0]._version != call.version or not isinstance(call.output, Tensor):
             return None
-        return call.inputs, call.output
+        return call.args[0], call.output
+
+    def backwards(self) -> Iterator[tuple[str, Call]]:
+        """Modules that were called just once, with their calls; the last that ended first."""
+        once = [item for item in self._calls.items() if item[1].times == 1 and item[1].end > -1]
+        return iter(sorted(once, key=lambda item: -item[1].end))
+
+    def encloses(self, name: str) -> bool:
+        """Whether other modules were called within a module."""
+        return self._calls[name].end > self._calls[name].start + 1
 
     def prefix(self, name: str) -> list[str]:
         """Modules whose outputs stand for all that was computed before a module; the outermost."""
@@ -107,12 +123,24 @@ class Replay:
                 inside.add(other)
         return taken
 
+    def beside(self, name: str) -> list[str]:
+        """Modules that came after one and got just what that had got: keys, beside queries."""
+        known = self.once(name)
+        if known is None:
+            return []
+        end = self._calls[name].end
+        return [
+            other
+            for other, call in self._calls.items()
+            if call.start > end and call.times == 1 and _got_only(call, known[0])
+        ]
+
     @contextmanager
     def _recording(self) -> Iterator[None]:
-        hooks = []
+        hooks: list[Any] = []
         for name, module in self._modules.items():
-            hooks.append(module.register_forward_pre_hook(self._begun(name)))
-            hooks.append(module.register_forward_hook(self._ended(name)))
+            begun = module.register_forward_pre_hook(self._begun(name), with_kwargs=True)
+            hooks += [begun, module.register_forward_hook(self._ended(name))]
         try:
             yield
         finally:
@@ -120,14 +148,13 @@ class Replay:
                 hook.remove()
 
     def _begun(self, name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, given: Any) -> None:
+        def hook(_module: nn.Module, args: Any, kwargs: Any) -> None:
             self._clock += 1
             if name in self._calls:
                 self._calls[name].times += 1
-            elif given and isinstance(given[0], Tensor):
-                self._calls[name] = _Call(self._clock, given[0], given[0]._version)
-            else:
-                self._calls[name] = _Call(self._clock)
+                return
+            version = args[0]._version if args and isinstance(args[0], Tensor) else 0
+            self._calls[name] = Call(self._clock, args, kwargs, version)
 
         return hook
 
@@ -140,10 +167,10 @@ class Replay:
 
 
 @contextmanager
-def _returning(module: nn.Module, output: Any) -> Iterator[None]:
-    """Let a module return what it did, for the block."""
+def computing(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Let a module compute something else, for the block."""
     own = vars(module).get("forward")
-    module.forward = lambda *_, **__: output
+    module.forward = forward
     try:
         yield
     finally:
@@ -151,3 +178,14 @@ def _returning(module: nn.Module, output: Any) -> Iterator[None]:
             del module.forward
         else:
             module.forward = own
+
+
+def _returning(module: nn.Module, output: Any) -> AbstractContextManager[None]:
+    return computing(module, lambda *_, **__: output)
+
+
+def _got_only(call: Call, tensor: Tensor) -> bool:
+    plain = (bool, int, float, str, type(None))
+    return any(value is tensor for value in call.given()) and all(
+        value is tensor or isinstance(value, plain) for value in call.given()
+    )
