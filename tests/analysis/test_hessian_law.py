@@ -161,6 +161,11 @@ def test_any_running_mean_gives_the_same_correction(fisher_beta: float) -> None:
         direct[t - 1] = 7.0 * 0.1 * (0.905 ** (t - steps[:t].astype(float))) @ squares[:t]
     found = accumulated_correction(steps, fisher, rate=7.0, beta2=0.9, fisher_beta=fisher_beta)
     np.testing.assert_allclose(found, direct, rtol=1e-9)
+    taken = iter(fisher)  # one after the other, and at some steps only
+    some = accumulated_correction(
+        steps, taken, rate=7.0, beta2=0.9, fisher_beta=fisher_beta, wanted=steps % 10 == 0
+    )
+    np.testing.assert_array_equal(some, found[9::10])
 
 
 def test_between_recorded_steps_the_mean_stands_for_the_squares() -> None:

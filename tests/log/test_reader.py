@@ -43,6 +43,11 @@ def test_blocks_are_the_frame_reshaped(run: Run, data: st.DataObject) -> None:
         assert joined.tolist() == frame[name].to_numpy().reshape(-1, 20).tolist()
 
 
+def test_who_keeps_the_numbers_of_the_steps_keeps_nothing_else(run: Run) -> None:
+    """An analysis keeps those of a whole run; a view would hold the column of each row."""
+    assert all(block.steps.base is None for block in run.blocks(["score.snr"]))
+
+
 def test_a_block_ends_with_its_part(run: Run) -> None:
     assert [block.steps.tolist() for block in run.blocks(["score.snr"])] == [
         [5, 10],

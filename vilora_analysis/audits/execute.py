@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from vilora_analysis.audits.ask import AUDITS, JOINT_AUDITS, ask_runs, planned
 from vilora_analysis.audits.write import write_answer
 from vilora_analysis.log import Run
@@ -71,6 +73,7 @@ def audit_runs(runs: Sequence[Run], out: Path) -> Iterator[Result]:
         began = time.perf_counter()
         with recorded(asked.sources):
             files = write_answer(asked.answer, out / asked.run)
+        pa.default_memory_pool().release_unused()  # else each audit adds to what the others held
         taken = asked.seconds + time.perf_counter() - began
         answer = asked.answer
         about = (asked.audit, asked.question, asked.run)

@@ -100,7 +100,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = [path.with_name(f"{path.name}.{suffix}") for suffix in ("parquet", "csv")]
     schema = with_provenance(pa.Schema.from_pandas(frame, preserve_index=False))
-    frame.to_parquet(written[0], index=False, schema=schema)
+    frame.to_parquet(written[0], index=False, schema=schema, row_group_size=_ROWS_A_PIECE)
     replace_file(written[1], _csv_pieces(frame))
     return written
 

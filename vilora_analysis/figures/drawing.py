@@ -32,6 +32,8 @@ def drawing_process() -> Iterator[Executor | None]:
     if sys.platform != "linux" or available_cores() < 2:
         yield None
         return
+    import scipy.stats  # noqa: F401  # what both need and takes longest is imported once
+
     forked = get_context("fork")
     with ProcessPoolExecutor(1, mp_context=forked, initializer=_unheard) as executor:
         with warnings.catch_warnings():  # of threads that wait, as those of linear algebra do

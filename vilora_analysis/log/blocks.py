@@ -41,4 +41,5 @@ def dense_block(part: Part, rows: pa.Table, columns: Sequence[str], n: int) -> S
     if not n or rows.num_rows % n:
         raise LogError(f"{part.path} does not hold whole steps of {n} triplets")
     values = {name: rows[name].to_numpy().reshape(-1, n) for name in columns}
-    return StepBlock(rows["step"].to_numpy()[::n], values)
+    # not a view: who keeps the numbers of the steps would keep the column
+    return StepBlock(rows["step"].to_numpy()[::n].copy(), values)

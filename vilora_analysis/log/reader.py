@@ -172,6 +172,7 @@ class Run:
                     block = dense_block(part, rows, columns, n)
                     yield block
                     after = int(block.steps[-1])
+                pa.default_memory_pool().release_unused()  # which else stays with the process
                 return
             except PartGoneError:
                 pass  # listed anew

@@ -16,10 +16,6 @@ from vilora_analysis.log import Run
 __all__ = ["all_changes", "churn", "last_change", "settling"]
 
 _WITHIN = 0.05
-_CHURN = (
-    *("step", "since", "score", "budget", "n_kept"),
-    *("pruned", "revived", "churn", "chance", "cumulative"),
-)
 
 
 def churn(run: Run) -> pd.DataFrame:
@@ -145,7 +141,8 @@ def _churn(run: Run, found: Changes) -> pd.DataFrame:
         "chance": (1 - sizes[:-1] / found.first.shape[1]).ravel(),
         "cumulative": np.nan_to_num(share).cumsum(axis=0).ravel(),
     }
-    return pd.DataFrame(columns)[list(_CHURN)]
+    # there may be millions of rows: held once
+    return pd.DataFrame(columns, copy=False)
 
 
 def _last_change(run: Run, found: Changes) -> pd.DataFrame:

@@ -24,7 +24,7 @@ __all__ = ["NEEDED", "SETTINGS", "Parts", "missing_columns", "walk"]
 SETTINGS = ("beta2", "ess", "hess_init", "weight_decay")
 NEEDED = (*SETTINGS, "mc_samples", "fisher_beta")
 """Settings of IVON and the recorder that the expectation depends on."""
-_COLUMNS = ("hess", "fisher_batch")
+_HESS, _FISHER = "hess", "fisher_batch"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Parts:
 
 def missing_columns(run: Run, factors: tuple[str, ...]) -> list[str]:
     """Columns that would be needed and are not recorded."""
-    needed = {f"{name}_{factor}" for name in _COLUMNS for factor in factors}
+    needed = {f"{name}_{factor}" for name in (_HESS, _FISHER) for factor in factors}
     return sorted(needed - set(run.columns))
 
 
@@ -72,13 +72,13 @@ def walk(run: Run, steps: Steps) -> Iterator[Parts]:
             f"{run.path} records no {', '.join(missing) or 'sigma'}; where h comes from can be "
             "told of a run trained with IVON"
         )
-    chosen = _numbers(run, f"hess_{factors[0]}", steps)
-    hess, fisher = _read(run, factors, chosen)
+    chosen = _numbers(run, f"{_HESS}_{factors[0]}", steps)
+    hess = _hess(run, factors, chosen)
     at = run.steps[run.steps <= chosen.max()]  # what came before is needed too
     known = ivon_settings(run, NEEDED)
     correction = accumulated_correction(
         at,
-        fisher,
+        _fisher(run, factors, int(chosen.max())),
         rate=correction_rate(known["ess"], known["beta2"], int(known["mc_samples"])),
         beta2=known["beta2"],
         fisher_beta=known["fisher_beta"],
@@ -91,20 +91,21 @@ def walk(run: Run, steps: Steps) -> Iterator[Parts]:
         yield Parts(chosen, factor, own, initial, correction[:, place])
 
 
-def _read(run: Run, factors: tuple[str, ...], chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give h at the steps asked for, and the squared gradients at all until then.
+def _hess(run: Run, factors: tuple[str, ...], chosen: np.ndarray) -> np.ndarray:
+    """Give h at some steps, shape (steps, factors, triplets)."""
+    columns = [f"{_HESS}_{factor}" for factor in factors]
+    blocks = run.blocks(columns, [int(step) for step in chosen])
+    found = [np.stack([block.values[c] for c in columns], axis=1) for block in blocks]
+    return np.concatenate(found).astype(float)
 
-    Shape (steps, factors, triplets), the latter in single precision as recorded.
-    """
+
+def _fisher(run: Run, factors: tuple[str, ...], last: int) -> Iterator[np.ndarray]:
+    """Give the squared gradients of each step until the last, shape (factors, triplets)."""
     # here, wherever blocks are computed: each step's expectation takes up that of the step before,
     # so what workers could send is all that they had read
-    hess, fisher = [], []
-    columns = [[f"{name}_{factor}" for factor in factors] for name in _COLUMNS]
-    for block in run.blocks([*columns[0], *columns[1]], slice(0, int(chosen.max()) + 1)):
-        wanted = np.isin(block.steps, chosen)
-        hess.append(np.stack([block.values[c][wanted] for c in columns[0]], axis=1))
-        fisher.append(np.stack([block.values[c] for c in columns[1]], axis=1))
-    return np.concatenate(hess).astype(float), np.concatenate(fisher)
+    columns = [f"{_FISHER}_{factor}" for factor in factors]
+    for block in run.blocks(columns, slice(0, last + 1)):
+        yield from np.stack([block.values[c] for c in columns], axis=1)
 
 
 def _numbers(run: Run, column: str, steps: Steps) -> np.ndarray:

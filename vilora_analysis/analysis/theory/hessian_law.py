@@ -11,6 +11,8 @@ linear in ε. Hence the last term, which keeps h positive, also pulls h towards 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -99,7 +101,7 @@ def decay_of_h(beta2: float) -> float:
 
 def accumulated_correction(
     steps: np.ndarray,
-    fisher: np.ndarray,
+    fisher: Iterable[np.ndarray],
     *,
     rate: float,
     beta2: float,
@@ -117,25 +119,31 @@ def accumulated_correction(
     steps
         Recorded steps, ascending, from the first one on; shape (steps,).
     fisher
-        Debiased running mean of squared gradients at these steps; shape (steps, ...).
+        Debiased running mean of squared gradients at these steps, one array of any shape for each;
+        taken one after the other, so that they need not be there at once.
     rate
         As :func:`correction_rate` gives it.
     beta2, fisher_beta
         Decays of h and of ``fisher``; 1 for a plain mean.
     wanted
         Boolean of shape (steps,), at which of them to say it; at all if None.
+
+    Returns
+    -------
+    ndarray
+        Shape (wanted steps, ...).
     """
     asked = np.ones(len(steps), dtype=bool) if wanted is None else wanted
     decay, found = decay_of_h(beta2), []
-    now, total, before = np.zeros(fisher.shape[1:]), np.zeros(fisher.shape[1:]), 0
-    for at, step in enumerate(steps.tolist()):
-        apart, weighted = step - before, _weights(step, fisher_beta) * fisher[at].astype(float)
+    now, total, before = np.zeros(()), np.zeros(()), 0
+    for step, mean, said in zip(steps.tolist(), fisher, asked, strict=True):
+        apart, weighted = step - before, _weights(step, fisher_beta) * mean.astype(float)
         squares = (weighted - fisher_beta**apart * total) / _weights(apart, fisher_beta)
         now = decay**apart * now + rate * (1 - beta2) * _weights(apart, decay) * squares
         total, before = weighted, step
-        if asked[at]:
+        if said:
             found.append(now)
-    return np.array(found).reshape(-1, *fisher.shape[1:])
+    return np.array(found)
 
 
 def _weights(count: int, beta: float) -> float:
