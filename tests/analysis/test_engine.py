@@ -17,21 +17,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.test_bridge import STATES, name_of
-from tests.log.synthetic import decision, modules, parts_of, write_posterior_run
+from tests.analysis.engine_runs import PARTS, equal, steps_of, write
+from tests.log.synthetic import parts_of, write_posterior_run
 from vilora_analysis import analysis
 from vilora_analysis import scheduler as dask_scheduler
 from vilora_analysis.analysis import engine, on_scheduler, on_workers
 from vilora_analysis.analysis.engine import map_blocks
 from vilora_analysis.cli import main
-from vilora_analysis.errors import ConfigError, EngineError, LogError, MissingExtraError
-from vilora_analysis.log import Run, StepBlock, compact_run, open_run
+from vilora_analysis.errors import EngineError, LogError
+from vilora_analysis.log import Run, StepBlock, compact_run
 from vilora_analysis.log.ranges import stretch_blocks, stretches
-
-BRIDGE = [name_of(state) for state in STATES]
-SCORES = [*BRIDGE, "mean_abs", "inverse_std", "snr@sum", "sensitivity@sum"]
-IVON = {"name": "IVON", "groups": [{"hess_init": 0.5, "beta2": 0.9}]}
-PARTS = (2, 7, 8, 9, 14, 20)
 
 
 @pytest.fixture(scope="module")
@@ -47,39 +42,9 @@ def workers() -> Iterator[Any]:
         yield client
 
 
-def write(path: Path) -> Run:
-    """Thirty steps in seven parts, decisions at most of them, every score that anybody asks for."""
-    budgets = {step: 20 - step // 3 for step in range(3, 30)}
-    return open_run(
-        write_posterior_run(
-            path,
-            steps=range(1, 31),
-            rows=modules(2),
-            scores=SCORES,
-            optimizer=IVON,
-            flush_after=PARTS,
-            events=[decision(step, budget=budget) for step, budget in budgets.items()],
-        ).path
-    )
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return write(tmp_path_factory.mktemp("engine") / "run")
-
-
-def equal(here: Any, there: Any) -> None:
-    """The same bits, and the same types."""
-    if isinstance(here, pd.DataFrame):
-        pd.testing.assert_frame_equal(here, there, check_exact=True)
-        floats = here.select_dtypes(float)
-        assert floats.to_numpy().tobytes() == there[list(floats)].to_numpy().tobytes()
-    elif isinstance(here, tuple | list):
-        assert len(here) == len(there)
-        for one, other in zip(here, there, strict=True):
-            equal(one, other)
-    else:
-        np.testing.assert_array_equal(here, there)
 
 
 def kept(run: Run) -> list[np.ndarray]:
@@ -108,10 +73,6 @@ def test_every_analysis_gives_the_same_bits(workers: Any, run: Run, asked: str) 
     with on_scheduler(workers):
         there = ASKED[asked](run)
     equal(ASKED[asked](run), there)
-
-
-def steps_of(block: StepBlock) -> list[int]:
-    return [int(step) for step in block.steps]
 
 
 @pytest.mark.parametrize("steps", [None, 4, [8, 3, -1], slice(5, -4, 4), slice(40, 50), []])
@@ -222,42 +183,6 @@ def test_a_worker_without_this_package_is_told(
         pass
 
 
-def test_scheduler_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_scheduler, "CONNECT_SECONDS", 0.5)
-    for address, said in {
-        "here": "is an address as tcp://host:8786, or local:N .*; got 'here'",
-        "local:0": "got 'local:0'",
-        "tcp://127.0.0.1:1": "no scheduler answers at tcp://127.0.0.1:1 within .* dask scheduler",
-    }.items():
-        with pytest.raises(ConfigError, match=said), on_scheduler(address):
-            pass
-
-
-def test_scheduler_without_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import distributed
-
-    monkeypatch.setattr(dask_scheduler, "CONNECT_SECONDS", 0.5)
-    with (
-        engine._local_cluster(distributed, 0) as cluster,
-        pytest.raises(ConfigError, match="has no workers; start some with: dask worker tcp://"),
-        on_scheduler(cluster.scheduler_address),
-    ):
-        pass
-
-
-def test_without_the_extra_it_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Run
-) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with (
-        pytest.raises(MissingExtraError, match=r'pip install "vilora-analysis\[sweep\]"'),
-        on_scheduler("local:2"),
-    ):
-        pass
-    assert main(["analyze", str(run.path), "--scheduler", "local:2"]) == 2
-    assert capsys.readouterr().err.startswith("vilora: 'distributed' is not installed; ")
-
-
 def test_computing_goes_on_here_afterwards(workers: Any, run: Run) -> None:
     with pytest.raises(KeyError), on_scheduler(workers):
         raise KeyError
@@ -338,12 +263,6 @@ def test_a_command_says_in_one_line_what_workers_lack(
     said = capfd.readouterr().err.splitlines()
     assert [line for line in said if line.startswith("vilora: worker tcp://")] == said[-1:]
     assert not any("Traceback" in line for line in said)
-
-
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["analyze", "--help"])
-    assert "--scheduler tcp://head-node:8786" in capsys.readouterr().out
 
 
 def dying_once(block: StepBlock, sign: Path) -> list[int]:

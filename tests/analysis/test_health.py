@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,63 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.log.synthetic import (
-    Written,
-    damage_column,
-    decision,
-    modules,
-    parts_of,
-    write_posterior_run,
-    write_run,
-)
-from vilora_analysis.analysis import (
-    Verdict,
-    has_health,
-    health,
-    health_over_time,
-    health_points,
-    posterior_facts,
-    verdict,
-)
+from tests.analysis.health_runs import IVON, MAGNITUDE, SCORES, N, opened, planted, written
+from tests.log.synthetic import write_posterior_run, write_run
+from vilora_analysis.analysis import has_health, health, health_over_time, health_points, verdict
 from vilora_analysis.analysis.health import MEASURES
 from vilora_analysis.errors import ConfigError, LogError
-from vilora_analysis.log import Run, open_run
-
-ROWS = modules(3, rank=5)
-N = 3 * 3 * 5 + 2
-SCORES = ("snr", "mean_abs", "inverse_std")
-IVON = {"name": "IVON", "groups": [{"hess_init": 0.5, "beta2": 0.9}]}
-MAGNITUDE = np.exp(np.random.default_rng(0).normal(size=N))
-
-
-def planted(sigma: Any, hess: Any = 0.5, fisher: Any = None) -> dict[str, Any]:
-    """Columns of a run with that sigma in every factor, and its scores."""
-    fisher = np.linspace(1, 2, N) if fisher is None else fisher
-    columns: dict[str, Any] = {}
-    for factor in ("E", "A", "B"):
-        signed = MAGNITUDE * np.where(np.arange(N) % 2, 1, -1 if factor == "E" else 1)
-        columns |= {f"mu_{factor}": signed, f"sigma_{factor}": sigma, f"hess_{factor}": hess}
-        columns[f"fisher_batch_{factor}"] = fisher
-        for name, value in zip(SCORES, scores_of(sigma), strict=True):
-            columns[f"score.{name}.{factor}"] = value
-    for name, value in zip(SCORES, scores_of(sigma), strict=True):
-        columns[f"score.{name}"] = 3 * value
-    return columns
-
-
-def scores_of(sigma: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    inverse = np.broadcast_to(1 / np.asarray(sigma, dtype=float), (N,))
-    return MAGNITUDE * inverse, MAGNITUDE, inverse
-
-
-def written(path: Path, columns: dict[str, Any], **changes: Any) -> Written:
-    known = {"rows": ROWS, "scores": SCORES, "steps": (1, 2, 3), "optimizer": IVON}
-    known |= {"events": [decision(2)]}
-    return write_posterior_run(path / "run", columns=columns, **{**known, **changes})
-
-
-def opened(path: Path, columns: dict[str, Any], **changes: Any) -> Run:
-    return open_run(written(path, columns, **changes).path)
+from vilora_analysis.log import open_run
 
 
 def by_factor(frame: pd.DataFrame) -> pd.DataFrame:
@@ -279,33 +226,3 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path, ask: Any) -> None:
     assert not has_health(empty)
     with pytest.raises(LogError, match="has no recorded steps"):
         ask(empty)
-
-
-def test_a_run_shows_its_verdict(tmp_path: Path) -> None:
-    assert (
-        '<td style="text-align:left">sigma is uniform'
-        in opened(tmp_path, planted(0.1))._repr_html_()
-    )
-    plain = open_run(write_run(tmp_path / "plain").path)
-    assert "posterior" not in plain._repr_html_()
-
-
-def test_it_does_so_whoever_opened_it(tmp_path: Path) -> None:
-    shown = "import sys, vilora_analysis as va; print(va.open_run(sys.argv[1])._repr_html_())"
-    words = [sys.executable, "-c", shown, written(tmp_path, planted(0.1)).path]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    assert "sigma is uniform" in done.stdout
-
-
-def test_what_cannot_be_read_is_said_there_too(tmp_path: Path) -> None:
-    log = written(tmp_path, planted(0.1))
-    run = open_run(log.path)
-    assert run.steps.tolist() == [1, 2, 3]
-    damage_column(parts_of(log.path)[0], "sigma_A")
-    said = posterior_facts(run)["posterior"]
-    assert said.startswith("cannot be judged: ")
-    assert "is damaged" in said
-
-
-def test_a_verdict_is_one_text() -> None:
-    assert str(Verdict("uniform", ("One.", "Two."))) == "One. Two."

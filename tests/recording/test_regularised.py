@@ -209,7 +209,7 @@ def test_the_saved_adapter_has_what_is_not_zero(tmp_path: Path, make: Any, penal
 
 
 def test_a_trainer_is_driven(tmp_path: Path) -> None:
-    from tests.training.test_callback import trainer
+    from tests.training.trainers import trainer
 
     model, optimizer = fresh(strong, dropout=0.0)
     callback = va.VILoRACallback(

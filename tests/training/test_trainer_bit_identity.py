@@ -15,7 +15,7 @@ import transformers
 import vilora_analysis as va
 from tests.conftest import adalora, ivon_for, lora, tiny_bert, trainable
 from tests.recording.test_bit_identity import adamw, state_of
-from tests.training.test_callback import trainer
+from tests.training.trainers import trainer
 from vilora_analysis.log import check_run
 
 STEPS = 8
