@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count as counted
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,9 @@ from tests.faults.disk import (
 )
 from tests.faults.soak import SOAK
 from vilora_analysis.errors import LogError
-from vilora_analysis.log import Manifest
+from vilora_analysis.log import Manifest, buffers
+from vilora_analysis.log.gaps import explains
+from vilora_analysis.log.parts import Part, list_parts
 
 SWEEPS = {
     "once": lambda n: lambda call: call == n,
@@ -161,6 +164,47 @@ def test_a_disk_that_is_full(small_disk: Path) -> None:
     assert str(small_disk / "raise") in str(raised.value)
     is_sound(small_disk / "raise")
     assert steps_read(small_disk / "raise") == [1, 2]
+
+
+def unexplained(run: Path) -> list[tuple[str, int]]:
+    """Steps before the last one of a table that are not there, and that no gap names."""
+    gaps, missing = Manifest.load(run).gaps, []
+    for table in ("triplets", "metrics"):
+        parts = list_parts(run / table)
+        there = {step for part in parts for step in range(part.first, part.last + 1)}
+        due = set(range(1, max(there, default=0))) - there
+        missing += [(table, step) for step in due if not explains(gaps, table, step, step)]
+    return missing
+
+
+def test_a_gap_is_on_disk_before_any_part_behind_it(tmp_path: Path) -> None:
+    """Parts are numbered on: of a process killed in between nothing else would tell."""
+    run, at, hidden, written = tmp_path / "run", [0], [], []
+    save, write_part = Manifest.save, buffers.write_part
+
+    def saved(manifest: Manifest, folder: Path) -> None:
+        if 3 <= at[0] <= 7:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        save(manifest, folder)
+
+    def parted(*args: Any) -> Part:
+        if 3 <= at[0] <= 6:  # the manifest cannot be written for longer
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        part = write_part(*args)
+        written.append(at[0])
+        hidden.extend(unexplained(run))
+        return part
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Manifest, "save", saved)
+        patch.setattr(buffers, "write_part", parted)
+        with one_warning():
+            record(run, lambda step: at.__setitem__(0, step), every=1, on_error="warn")
+    assert hidden == []
+    assert {1, 2, 8} == {*written}
+    assert steps_read(run) == [1, 2, 8]
+    all_are_there_or_said(run)
+    is_sound(run)
 
 
 def deleted(run: Path, step: int) -> None:

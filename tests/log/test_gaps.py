@@ -44,6 +44,12 @@ def test_a_log_cut_back_forgets_what_was_missing_later() -> None:
     assert gaps_up_to(gaps, 1) == ()
 
 
+def test_what_was_recorded_after_a_checkpoint_is_not_missing_before_it() -> None:
+    behind, over = GapRow("metrics", 5, 9, "lost"), GapRow("metrics", 4, 9, "lost")
+    own = GapRow("metrics", 5, 5, "full")
+    assert gaps_up_to([behind, over, own], 5) == (GapRow("metrics", 4, 5, "lost"), own)
+
+
 def test_neighbours_become_one_gap_and_what_was_written_between_stays_out() -> None:
     gaps = Gaps(every=5)
     for step in (10, 15, 20, 40, 35):

@@ -12,7 +12,7 @@ import pytest
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
 from vilora_analysis.errors import LogError, ScoreError
-from vilora_analysis.log import check_run
+from vilora_analysis.log import check_run, repair_run
 from vilora_analysis.probes.rescored import rescored_run
 
 
@@ -94,6 +94,15 @@ def test_audits_see_the_new_score_beside_the_others(run: va.Run, own: str, tmp_p
         "scores": [own],
     }
     assert again.manifest.run_id != run.manifest.run_id
+
+
+def test_steps_whose_elements_were_lost_are_left_out(run: va.Run, own: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run.path, tmp_path / "copy"))
+    next((copy / "elements").glob("*-000000018-*")).unlink()
+    repair_run(copy)
+    again = rescored_run(va.open_run(copy), [own], tmp_path / "again")
+    assert check_run(again.path) == []
+    assert again.steps.tolist() == [6, 12, 24, 30]
 
 
 def test_an_oracle_goes_with_the_run(run: va.Run, own: str, tmp_path: Path) -> None:

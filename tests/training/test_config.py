@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from vilora_analysis.errors import ConfigError, ViloraError
+from vilora_analysis.cli import main
+from vilora_analysis.errors import ConfigError, LogError, ViloraError
 from vilora_analysis.training import RunConfig, configure
 
 L1: dict[str, Any] = {"allocation": "l1", "l1_penalty": 1e-3, "criterion": "none"}
@@ -48,6 +49,9 @@ L1: dict[str, Any] = {"allocation": "l1", "l1_penalty": 1e-3, "criterion": "none
         ({"target_rank": 8}, "target budget 8 must lie in 0 .. 6"),
         ({"steps": 10, "tinit": 6, "tfinal": 4}, "no step is left to allocate in"),
         ({"data_dir": Path("x")}, "acceptability is generated"),
+        ({"data_dir": "x"}, "acceptability is generated"),
+        ({"out": ""}, "out is empty; name a path, or leave it out"),
+        ({"out": 5}, "out = 5 is no path"),
         ({"allocation": "l2"}, "'l2' is neither 'budget' nor 'l1'"),
         ({"l1_penalty": 1e-3}, "l1_penalty = 0.001 goes with allocation 'l1'"),
         ({"allocation": "l1", "criterion": "none"}, "l1_penalty = 0.0: allocation 'l1' needs one"),
@@ -93,3 +97,31 @@ def test_a_penalty_prunes_by_no_score(optimizer: str) -> None:
     config = configure(allocation="l1", l1_penalty=1e-3, optimizer=optimizer)
     assert config.criterion == "none"
     assert str(config.directory) == f"runs/acceptability-adalora-{optimizer}-l1=0.001-0"
+
+
+def test_paths_may_be_text() -> None:
+    settings = {name: f"some/{name}" for name in ("data_dir", "train_file", "validation_file")}
+    columns = {"text_columns": ("text",), "task": "moods"}
+    given = RunConfig(out="runs/a", **settings, **columns)  # type: ignore[arg-type]
+    assert given == RunConfig(
+        out=Path("runs/a"), **{name: Path(path) for name, path in settings.items()}, **columns
+    )
+    assert given.directory == Path("runs/a")
+    assert RunConfig(out="file:///tmp/a").directory == Path("/tmp/a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("memory://runs/a", "memory://runs/a: --out needs a folder of this machine; "),
+        ("s4://bucket/a", "a protocol that is not known, 's4'"),
+    ],
+)
+def test_of_a_url_the_command_says_what_python_says(
+    url: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given in (url, Path(url)):  # which has lost a slash
+        with pytest.raises(LogError, match=message) as raised:
+            RunConfig(out=given)  # type: ignore[arg-type]
+    assert main(["train", "--out", url]) == 2
+    assert capsys.readouterr().err.startswith(f"vilora: {raised.value}")

@@ -13,6 +13,7 @@ import torch
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
+from tests.training.test_resume import assert_same
 from vilora_analysis.log import check_run
 from vilora_analysis.training import processes
 
@@ -68,19 +69,43 @@ os._exit(0)  # gloo's threads may outlive the interpreter, which then aborts
 """
 
 TRAIN = """
+import contextlib
+import os
 import sys
-from pathlib import Path
-from vilora_analysis.training import configure
-from vilora_analysis.training.run import train
+import torch
+from vilora_analysis.training import configure, run as running
 
 encoder, glue, out, batch_size = sys.argv[1:]
-train(
-    configure(
-        task="sst2", model=encoder, data_dir=Path(glue), out=Path(out), steps=12, max_length=24,
-        batch_size=int(batch_size), eval_every=6,
-    ),
-    progress=False,
-)
+prepare, between = running.prepare, running._between
+
+def prepared(*args):
+    made = prepare(*args)
+    torch.rand(1 + int(os.environ["RANK"]))  # from here on each draws other masks of dropout
+    return made
+
+def stopped(parts, recording):
+    between(parts, recording)
+    if recording.step == 6:
+        raise KeyboardInterrupt
+
+def trained(out):
+    config = configure(
+        task="sst2", model=encoder, data_dir=glue, out=out, steps=12, max_length=24,
+        batch_size=int(batch_size), eval_every=6, checkpoint_every=4, resume=True,
+    )
+    running.train(config, progress=False)
+
+running.prepare = prepared
+torch.distributed.init_process_group("gloo")
+trained(out)
+running._between = stopped
+with contextlib.suppress(KeyboardInterrupt):
+    trained(out + "-stopped")
+running._between = between
+torch.distributed.barrier()
+trained(out + "-stopped")
+sys.stdout.flush()
+os._exit(0)  # gloo's threads may outlive the interpreter, which then aborts
 """
 
 TRAINER = """
@@ -91,7 +116,7 @@ import transformers
 
 import vilora_analysis as va
 from tests.conftest import adalora, ivon_for, tiny_bert, trainable
-from tests.training.test_callback import Rows
+from tests.training.trainers import Rows
 
 out = sys.argv[1]
 model = adalora(tiny_bert())
@@ -240,8 +265,8 @@ def test_the_trainer_shares_a_run(tmp_path: Path) -> None:
     assert (tmp_path / "run-trainer" / "checkpoint-20" / "vilora.pt").exists()
 
 
-def test_a_run_is_shared(encoder_path: Path, glue: Path, tmp_path: Path) -> None:
-    done = torchrun(TRAIN, encoder_path, glue, tmp_path / "run", 6, folder=tmp_path)
+def test_a_run_is_shared(dropout_encoder: Path, glue: Path, tmp_path: Path) -> None:
+    done = torchrun(TRAIN, dropout_encoder, glue, tmp_path / "run", 6, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     run = va.open_run(tmp_path / "run")
     assert check_run(run.path) == []
@@ -249,7 +274,8 @@ def test_a_run_is_shared(encoder_path: Path, glue: Path, tmp_path: Path) -> None
     assert len(run.steps) == 12
     assert (run.path / "adapter-best" / "posterior.safetensors").exists()
     assert not (run.path / "checkpoint").exists()
-    done = torchrun(TRAIN, encoder_path, glue, tmp_path / "odd", 5, folder=tmp_path)
+    assert_same(run.path, tmp_path / "run-stopped")  # with the random numbers of each process
+    done = torchrun(TRAIN, dropout_encoder, glue, tmp_path / "odd", 5, folder=tmp_path)
     assert done.returncode != 0
     assert "batch_size 5 cannot be shared evenly by 2 processes" in done.stderr
 

@@ -28,12 +28,7 @@ def refuse_remote_outputs(command: Any) -> None:
     paths = {name: given[name] for name in _OUTPUTS if isinstance(given.get(name), Path)}
     if not any(":" in str(path) for path in paths.values()):
         return  # nothing is loaded for the usual case
-    from vilora_analysis.log.places import as_place, refuse_remote
+    from vilora_analysis.log.places import local_output
 
     for name, path in paths.items():
-        refuse_remote(
-            as_place(path),
-            f"--{name}",
-            "write to one and copy it, as with: aws s3 cp --recursive. Training logs can be "
-            "written there by vilora_analysis.instrument",
-        )
+        local_output(path, f"--{name}")

@@ -15,6 +15,7 @@ from vilora_analysis.log.examine import Examined, examine, owner
 from vilora_analysis.log.gaps import explains
 from vilora_analysis.log.holes import TABLES, repeated_parts, unexplained_holes
 from vilora_analysis.log.manifest import FILE, Manifest
+from vilora_analysis.log.origin import damaged_origins
 from vilora_analysis.log.parts import Part, list_parts, superseded_parts
 from vilora_analysis.log.places import as_place
 from vilora_analysis.log.reading import until_settled
@@ -122,8 +123,7 @@ def wrong_order(manifest: Manifest, table: str, found: Sequence[Examined]) -> It
 def _wrong_steps(
     manifest: Manifest, part: Part, steps: np.ndarray, previous: Part | None
 ) -> Iterator[Problem]:
-    # where a part is missing or damaged, that was said; it is no gap as well
-    if previous and (part.sequence == previous.sequence + 1 or part.first <= previous.last):
+    if previous and part.first <= previous.last:  # steps between two parts are holes
         steps = np.concatenate([[previous.last], steps])
     every = manifest.every
     for before, after in itertools.pairwise(steps.tolist()):
@@ -139,9 +139,11 @@ def _wrong_steps(
 
 
 def leftovers(path: Path) -> Iterator[Problem]:
-    """Files that no reader looks at, left over from what did not finish."""
+    """Files that no reader of rows looks at: left over from what did not finish, or damaged."""
     for file in sorted([*path.glob(".*.tmp"), *path.glob("*/.*.tmp")]):
         yield Problem(file, "left over from a write that did not finish; it can be deleted")
     for table in TABLES:
         for part in superseded_parts(path / table):
             yield Problem(part.path, "is in a larger part too; vilora compact deletes it")
+    for file, what in damaged_origins(path):
+        yield Problem(file, what)

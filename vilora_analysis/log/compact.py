@@ -26,7 +26,7 @@ from vilora_analysis.log.parts import (
     write_groups,
 )
 from vilora_analysis.log.places import as_place, is_remote, reached
-from vilora_analysis.log.reading import open_part, read_groups
+from vilora_analysis.log.reading import open_part, read_groups, schema_of
 
 __all__ = ["Compaction", "compact_run", "discard_superseded", "sole_writer"]
 
@@ -90,15 +90,43 @@ def compact_run(
 
 
 def discard_superseded(run: Path) -> None:
-    """Delete what a compaction that was interrupted left over; the writer's lock must be held."""
+    """Delete what a compaction that was interrupted left over; the writer's lock must be held.
+
+    Raises
+    ------
+    LogError
+        If a part that stands for them is damaged: then they are what there is of its steps.
+    """
     for table in _TABLES:
-        for part in superseded_parts(run / table):
+        superseded = superseded_parts(run / table)
+        for wider in _standing_for(superseded, list_parts(run / table)):
+            _refuse_damage(wider)
+        for part in superseded:
             with suppress(PermissionError):  # still open, on Windows; it does not count anyway
                 part.path.unlink()
         for aside in (run / table).glob(".part-*to*.tmp"):
             aside.unlink()
     if (run / FOLDER).is_dir():
         forget_origins(run)
+
+
+def _standing_for(superseded: list[Part], counting: list[Part]) -> list[Part]:
+    return [
+        wider
+        for wider in counting
+        if any(wider.sequence <= part.sequence <= wider.until for part in superseded)
+    ]
+
+
+def _refuse_damage(wider: Part) -> None:
+    try:
+        for _ in read_groups(wider):
+            pass
+    except LogError as error:
+        raise LogError(
+            f"{error}; the parts that it was made of are still there, and vilora check --repair "
+            "has them count again"
+        ) from None
 
 
 def _compact(run: Path, every: int, progress: Callable[[int, int], None]) -> None:
@@ -120,7 +148,7 @@ def _plan(parts: Iterable[Part], every: int | None) -> list[list[Part]]:
     for part in parts:
         before = plans[-1][-1] if plans else None
         length = part.path.stat().st_size
-        own = open_part(part).schema_arrow
+        own = schema_of(part)
         if (
             before is None
             or max(size, 2 * length) >= _PART_BYTES
@@ -139,7 +167,7 @@ def _put_together(run: Path, sources: list[Part]) -> None:
     first, last = sources[0], sources[-1]
     folder = first.path.parent
     part = part_at(folder, first.sequence, last.until, first.first, last.last)
-    schema = open_part(first).schema_arrow
+    schema = schema_of(first)
 
     def before_naming(aside: Path) -> None:
         _refuse_other_rows(aside, sources)

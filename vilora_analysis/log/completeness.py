@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vilora_analysis.budget import BudgetSchedule
@@ -12,7 +12,7 @@ from vilora_analysis.log.parts import list_parts
 from vilora_analysis.log.places import as_place
 from vilora_analysis.log.state import RunState, run_state
 
-__all__ = ["REBUILT", "missing_tables", "remarks"]
+__all__ = ["REBUILT", "missing_before", "missing_tables", "remarks"]
 
 REBUILT = "rebuilt_from_parts"
 """Key of the configuration of a manifest that was rebuilt: what it does not know."""
@@ -38,19 +38,50 @@ def missing_tables(path: Path, manifest: Manifest) -> Iterator[tuple[Path, str, 
         yield path / "metrics", what, written + 1, recorded
         return
     taken = _steps_written(path, manifest)
-    elements_every = manifest.recorder.get("elements_every") or 0
-    dues = {"triplets": manifest.every, "elements": elements_every} if manifest.n_triplets else {}
-    for table, every in dues.items():
-        due = taken // every * every if every else 0
-        there = _last(path, manifest, table)
-        if there < due:
-            what = f"ends before step {due}, but the run took {taken}"
-            yield path / table, what, there // every * every + every, due
-    first = _first_decision(manifest)
+    for table, first, last in _short_tables(path, manifest, _intervals(manifest), taken):
+        what = f"ends before step {last}, but the run took {taken}"
+        yield path / table, what, first, last
+    decided = _first_decision(manifest)
     # more than one step past it: a loop that allocates by itself may count its steps from 0
-    if first is not None and taken > first and not _last(path, manifest, "events"):
-        what = f"is empty, but the first decision was due at step {first}"
-        yield path / "events", what, first, taken
+    if decided is not None and taken > decided and not _last(path, manifest, "events"):
+        what = f"is empty, but the first decision was due at step {decided}"
+        yield path / "events", what, decided, taken
+
+
+def missing_before(path: Path, manifest: Manifest, step: int) -> Iterator[tuple[str, int, int]]:
+    """Tables that do not reach a step up to which all must have been written, and missing steps.
+
+    Parameters
+    ----------
+    path
+        The run directory.
+    manifest
+        Its manifest.
+    step
+        Step of a checkpoint: what is recorded until then is on disk before it is made.
+    """
+    yield from _short_tables(path, manifest, {"metrics": 1, **_intervals(manifest)}, step)
+    schedule = _schedule(manifest)
+    decided = [s for s in range(1, step) if schedule.decides(s)] if schedule is not None else []
+    there = _last(path, manifest, "events")
+    if decided and there < decided[-1]:
+        yield "events", there + 1, step
+
+
+def _intervals(manifest: Manifest) -> dict[str, int]:
+    """Steps between two that are due, of tables that take some steps only."""
+    elements = manifest.recorder.get("elements_every") or 0
+    known = {"triplets": manifest.every, "elements": elements} if manifest.n_triplets else {}
+    return {table: every for table, every in known.items() if every}
+
+
+def _short_tables(
+    path: Path, manifest: Manifest, intervals: Mapping[str, int], taken: int
+) -> Iterator[tuple[str, int, int]]:
+    for table, every in intervals.items():
+        due, there = taken // every * every, _last(path, manifest, table)
+        if there < due:
+            yield table, there // every * every + every, due
 
 
 def _steps_written(path: Path, manifest: Manifest) -> int:
@@ -72,14 +103,20 @@ def _last(path: Path, manifest: Manifest, table: str) -> int:
 
 
 def _first_decision(manifest: Manifest) -> int | None:
+    budget = _schedule(manifest)
+    if budget is None:
+        return None
+    return next(s for s in range(budget.tinit + 1, budget.final_step + 1) if budget.decides(s))
+
+
+def _schedule(manifest: Manifest) -> BudgetSchedule | None:
     schedule = manifest.recorder.get("schedule")
     if manifest.criterion is None or not isinstance(schedule, dict):
         return None
     try:
-        budget = BudgetSchedule(**schedule)
+        return BudgetSchedule(**schedule)
     except (TypeError, ConfigError):
         return None  # of another version; nothing can be said
-    return next(s for s in range(budget.tinit + 1, budget.final_step + 1) if budget.decides(s))
 
 
 def remarks(path: str | Path) -> list[str]:
@@ -128,5 +165,6 @@ def _ending(state: RunState) -> Iterator[str]:
 
 
 def _recording(path: Path, manifest: Manifest, steps: int) -> Iterator[str]:
-    if manifest.n_triplets and not list_parts(path / "triplets"):
+    lost = any(gap.table == "triplets" for gap in manifest.gaps)
+    if manifest.n_triplets and not lost and not list_parts(path / "triplets"):
         yield f"no step is recorded: one in {manifest.every} is, and the run took {steps}"

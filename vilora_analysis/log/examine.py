@@ -78,9 +78,15 @@ def _examined(
 
 
 def _of_one_schema(found: Sequence[Examined]) -> Iterator[Examined]:
-    """Blame the parts of fewer: a table has one schema, and readers put its parts together."""
+    """Blame the parts of fewer: a table has one schema, and readers put its parts together.
+
+    A part that was put together from others has the votes of them all.
+    """
     schemas = [None if one.wrong else open_part(one.part).schema_arrow for one in found]
-    votes = Counter(str(schema.remove_metadata()) for schema in schemas if schema is not None)
+    votes = Counter[str]()
+    for one, schema in zip(found, schemas, strict=True):
+        if schema is not None:
+            votes[str(schema.remove_metadata())] += one.part.until - one.part.sequence + 1
     if not votes:
         yield from found
         return

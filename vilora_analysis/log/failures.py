@@ -64,9 +64,18 @@ class Failures:
         self._told: set[str] = set()
         self._untold: list[str] = []
 
-    def write(self, work: Unwritten) -> None:
-        """Write, or fail by the rule."""
-        error = self.do(work.write)
+    def write(self, work: Unwritten, before: Callable[[], None] = lambda: None) -> None:
+        """Write, or fail by the rule.
+
+        What is to be done ``before`` fails with it: a gap is said before a part is behind it, which
+        would hide it from whoever goes by what is on disk.
+        """
+
+        def both() -> None:
+            before()
+            work.write()
+
+        error = self.do(both)
         if error is None:
             self._gaps.written(work.table)
             return

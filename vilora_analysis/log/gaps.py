@@ -45,8 +45,17 @@ def explains(gaps: Iterable[GapRow], table: str, first: int, last: int, every: i
 
 
 def gaps_up_to(gaps: Iterable[GapRow], step: int) -> tuple[GapRow, ...]:
-    """Gaps of a log that is cut back to a step."""
-    return tuple(replace(gap, last=min(gap.last, step)) for gap in gaps if gap.first <= step)
+    """Gaps of a log that is cut back to a step, of which it has what was recorded until then."""
+    return tuple(
+        replace(gap, last=min(gap.last, step))
+        for gap in gaps
+        if gap.first <= step and not _is_behind(gap, step)
+    )
+
+
+def _is_behind(gap: GapRow, step: int) -> bool:
+    """Whether only what was recorded after the step is missing: metrics may go on with it."""
+    return gap.table == "metrics" and gap.first == step < gap.last
 
 
 _MOST = 1_000

@@ -17,6 +17,7 @@ __all__ = [
     "Hole",
     "doubled_parts",
     "ends_of",
+    "interval",
     "repeated_parts",
     "unexplained_holes",
     "whole_parts",
@@ -27,7 +28,7 @@ TABLES = ("triplets", "metrics", "events", "elements")
 
 @dataclass(frozen=True)
 class Hole:
-    """Parts that are not there.
+    """Parts that are not there, or steps between two parts.
 
     Attributes
     ----------
@@ -109,11 +110,19 @@ def unexplained_holes(
     parts
         Its parts, in order.
     """
-    every = manifest.every if table == "triplets" else 1
+    every = interval(manifest, table)
     for hole in _holes(run, manifest, table, parts, every):
         lost = hole.first <= hole.last
         if lost and not explains(manifest.gaps, table, hole.first, hole.last, every):
             yield hole
+
+
+def interval(manifest: Manifest, table: str) -> int:
+    """Steps between two that are due in a table; 1 where that is not regular."""
+    elements = manifest.recorder.get("elements_every")
+    if table == "elements" and isinstance(elements, int) and elements > 0:
+        return elements
+    return manifest.every if table == "triplets" else 1
 
 
 def _holes(
@@ -128,6 +137,9 @@ def _holes(
                 yield Hole(part.path, what, table, max(reached, 1), part.first)
             else:
                 yield Hole(part.path, what, table, reached + every, part.first - every)
+        elif table == "triplets" and 0 < reached < part.first - every:
+            what = f"no steps between {reached} and {part.first}; one in {every} is due"
+            yield Hole(part.path, what, table, reached + every, part.first - every)
         due, reached = max(due, part.until + 1), max(reached, part.last)
     until, last = manifest.ends.get(table, (-1, 0))
     if until >= due and manifest.status != "running":

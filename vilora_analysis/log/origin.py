@@ -16,7 +16,7 @@ from vilora_analysis.log.parts import Part, list_parts, replace_bytes, sync_fold
 from vilora_analysis.log.places import make_folder, remove_if_empty
 from vilora_analysis.log.ranged import source_of, to_read
 
-__all__ = ["FOLDER", "forget_origins", "testimony", "write_origin"]
+__all__ = ["FOLDER", "damaged_origins", "forget_origins", "testimony", "write_origin"]
 
 FOLDER = "compacted"
 """Folder of a run with a file for each part that was put together; not a table."""
@@ -88,6 +88,18 @@ def forget_origins(run: Path) -> None:
         remove_if_empty(run / FOLDER)  # if nothing is left
 
 
+def damaged_origins(run: Path) -> Iterator[tuple[Path, str]]:
+    """Files of what parts said before they were put together that are damaged, and how."""
+    for path in sorted((run / FOLDER).glob("*.zst")):
+        try:
+            for _ in _kept(path):
+                pass
+        except FileNotFoundError:  # put together again meanwhile
+            continue
+        except LogError as error:
+            yield path, str(error).removeprefix(f"{path} ")
+
+
 def _path(run: Path, part: Part) -> Path:
     name = part.path.stem.removeprefix("part-")
     return run / FOLDER / f"{part.path.parent.name}-{name}.zst"
@@ -102,15 +114,20 @@ def _own(part: Part, path: Path) -> Iterator[bytes]:
 
 def _sources(path: Path, key: bytes) -> Iterator[bytes]:
     """What sources said, if the key is the one it was written under; FileNotFoundError if not."""
+    kept = _kept(path)
+    if next(kept) != key:
+        raise FileNotFoundError(path)
+    yield from kept
+
+
+def _kept(path: Path) -> Iterator[bytes]:
+    """The key that it was written under, then what sources said."""
     with to_read(source_of(path)) as file:
         try:
             with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as stream:
-                if stream.read(_KEY_BYTES) != key:
-                    raise FileNotFoundError(path)
+                yield stream.read(_KEY_BYTES)
                 while chunk := stream.read(_CHUNK):
                     yield chunk
-        except FileNotFoundError:
-            raise
         except (OSError, pa.ArrowException) as error:
             raise LogError(
                 f"{path} is damaged: {error}; delete it, and the digest is that of the large part"

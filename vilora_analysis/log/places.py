@@ -16,7 +16,15 @@ from typing import Any, cast
 
 from vilora_analysis.errors import LogError, MissingExtraError, nearest, require
 
-__all__ = ["as_place", "is_remote", "make_folder", "reached", "refuse_remote", "remove_if_empty"]
+__all__ = [
+    "as_place",
+    "is_remote",
+    "local_output",
+    "make_folder",
+    "reached",
+    "refuse_remote",
+    "remove_if_empty",
+]
 
 # pathlib makes one slash of two; one letter is a drive of Windows
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(/.*)", re.DOTALL)
@@ -124,6 +132,31 @@ def refuse_remote(place: Path, doing: str, instead: str) -> None:
     """
     if is_remote(place):
         raise LogError(f"{place}: {doing} needs a folder of this machine; {instead}")
+
+
+def local_output(where: str | Path, option: str) -> Path:
+    """Path of what somebody typed, where files of all kinds are written: on this machine.
+
+    Parameters
+    ----------
+    where
+        What was given.
+    option
+        The option or setting that it was given as.
+
+    Raises
+    ------
+    LogError
+        If it is not; naming the option, and what to do instead.
+    """
+    place = as_place(where)
+    refuse_remote(
+        place,
+        option,
+        "write to one and copy it, as with: aws s3 cp --recursive. Training logs can be written "
+        "there by vilora_analysis.instrument",
+    )
+    return place
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vilora_analysis.errors import LogError
-from vilora_analysis.log.checksums import Seal, origin_of, read_seal
+from vilora_analysis.log.checksums import Seal, of_run, origin_of, read_seal
 from vilora_analysis.log.parts import Part
 from vilora_analysis.log.ranged import Source, prefetch_columns, source_of, to_read
 from vilora_analysis.log.selection import Selection
@@ -22,6 +22,7 @@ __all__ = [
     "read_part",
     "recorded_steps",
     "refuse_foreign",
+    "schema_of",
     "until_settled",
 ]
 
@@ -153,6 +154,19 @@ def read_part(part: Part, columns: Sequence[str] | None = None, *, rows: bool = 
         return file.read(columns=names) if rows else file.read_row_groups([], columns=names)
     except _DAMAGE as error:
         raise LogError(f"{part.path} is damaged: {error}") from None
+
+
+def schema_of(part: Part) -> pa.Schema:
+    """Schema for what is made of a part: with the run that it is of, which its footer says.
+
+    Raises
+    ------
+    PartGoneError, LogError
+        As :func:`open_part`.
+    """
+    file = open_part(part)
+    run = origin_of(file.metadata.metadata)[0]
+    return of_run(file.schema_arrow, run) if run else file.schema_arrow
 
 
 def recorded_steps(part: Part, every: int | None = None) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from vilora_analysis.log.compact import sole_writer
 from vilora_analysis.log.completeness import missing_tables
 from vilora_analysis.log.examine import Examined, examine
 from vilora_analysis.log.gaps import explains
-from vilora_analysis.log.holes import TABLES, doubled_parts, unexplained_holes
+from vilora_analysis.log.holes import TABLES, doubled_parts, interval, unexplained_holes
 from vilora_analysis.log.manifest import GapRow, Manifest
 from vilora_analysis.log.parts import Part, list_parts
 from vilora_analysis.log.places import as_place, refuse_remote
@@ -88,12 +89,12 @@ def _mended(run: Path) -> Iterator[Action]:
 
 
 def _tables(run: Path) -> Iterator[Action]:
-    for problem in leftovers(run):
-        yield _aside(run, problem.path, problem.what)
     for table in TABLES:
         yield from _part_by_part(run, table)
         yield from _doubled(run, table)
         yield from _note_holes(run, table)
+    for problem in leftovers(run):  # last: where a wide part was bad, those it was made of count
+        yield _aside(run, problem.path, problem.what)
     yield from _note_ends(run)
     _forget_filled(run)
 
@@ -165,17 +166,31 @@ def _note_holes(run: Path, table: str) -> Iterator[Action]:
     for hole in unexplained_holes(run, manifest, table, list_parts(run / table)):
         reason = _reason(run, table, hole.first, hole.last) or hole.what
         yield from _note(run, GapRow(table, hole.first, hole.last, reason))
-    if table == "triplets":
-        yield from _note_steps(run, Manifest.load(run))
+    yield from _note_tail(run, table)
 
 
-def _note_steps(run: Path, manifest: Manifest) -> Iterator[Action]:
-    every = manifest.every
-    for before, part in pairwise(list_parts(run / "triplets")):
-        first, last = before.last + every, part.first - every
-        if first <= last and not explains(manifest.gaps, "triplets", first, last, every):
-            reason = _reason(run, "triplets", first, last) or "no part holds them"
-            yield from _note(run, GapRow("triplets", first, last, reason))
+def _note_tail(run: Path, table: str) -> Iterator[Action]:
+    """Of a run that was not closed only what was set aside tells that it had gone further."""
+    manifest = Manifest.load(run)
+    every = interval(manifest, table)
+    reached = max((part.last for part in list_parts(run / table)), default=0)
+    first = max(reached, 1) if table == "metrics" else reached + every
+    last = max((end for _, end in _set_aside_since(run, table)), default=0)
+    lost = manifest.status == "running" and reached < last
+    if lost and not explains(manifest.gaps, table, first, last, every):
+        yield from _note(run, GapRow(table, first, last, _reason(run, table, first, last)))
+
+
+def _set_aside_since(run: Path, table: str) -> list[tuple[int, int]]:
+    """First and last step of what was set aside after the last part was written."""
+    times = [part.path.stat().st_mtime for part in list_parts(run / table)]
+    return [
+        _steps_named(note.file)
+        for note in notes(run)
+        if note.file.startswith(f"{table}/part-")
+        # to the second, rounded down
+        and datetime.fromisoformat(note.when).timestamp() + 1 > max(times, default=0)
+    ]
 
 
 def _note_ends(run: Path) -> Iterator[Action]:
@@ -211,8 +226,13 @@ def _reason(run: Path, table: str, first: int, last: int) -> str:
 
 
 def _named_between(file: str, first: int, last: int) -> bool:
-    own = [int(word) for word in file.removesuffix(".parquet").split("-")[-2:]]
+    own = _steps_named(file)
     return own[0] <= last and own[1] >= first
+
+
+def _steps_named(file: str) -> tuple[int, int]:
+    first, last = file.removesuffix(".parquet").split("-")[-2:]
+    return int(first), int(last)
 
 
 def _forget_filled(run: Path) -> None:

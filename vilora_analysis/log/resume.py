@@ -12,16 +12,18 @@ import pyarrow.compute as pc
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.compact import discard_superseded
+from vilora_analysis.log.completeness import missing_before
 from vilora_analysis.log.gaps import gaps_up_to
-from vilora_analysis.log.manifest import FILE, Manifest
+from vilora_analysis.log.manifest import FILE, GapRow, Manifest
 from vilora_analysis.log.parts import Part, list_parts, write_groups
 from vilora_analysis.log.places import is_remote
-from vilora_analysis.log.reading import open_part, read_groups
+from vilora_analysis.log.reading import read_groups, schema_of
 
 __all__ = ["continue_run", "forget_unfinished"]
 
 # metrics first: how far the others have to go is measured against them
 _TABLES = ("metrics", "events", "elements", "triplets")
+_LOST = "not in the log when the run went on after them"
 
 
 def continue_run(directory: Path, manifest: Manifest, step: int) -> Manifest:
@@ -59,11 +61,14 @@ def continue_run(directory: Path, manifest: Manifest, step: int) -> Manifest:
     for table in _TABLES:
         _cut(directory / table, step)
     discard_superseded(directory)
+    known = dataclasses.replace(before, gaps=gaps_up_to(before.gaps, step))
+    # later parts follow without a hole in their numbers: nothing else would tell
+    lost = [GapRow(*span, _LOST) for span in missing_before(directory, known, step)]
     return dataclasses.replace(
         manifest,
         run_id=before.run_id,
         created=before.created,
-        gaps=gaps_up_to(before.gaps, step),
+        gaps=(*known.gaps, *lost),
     )
 
 
@@ -91,7 +96,7 @@ def _shorten(part: Part, step: int) -> None:
         return (group for group in groups if group.num_rows)
 
     last = max(pc.max(group["step"]).as_py() for group in up_to(["step"]))
-    write_groups(part.beside(part.first, last), open_part(part).schema_arrow, up_to(None))
+    write_groups(part.beside(part.first, last), schema_of(part), up_to(None))
 
 
 def _short(value: object) -> str:

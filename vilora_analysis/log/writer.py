@@ -89,8 +89,7 @@ class LogWriter:
         depth: int = 0,
     ) -> None:
         check_on_error(on_error)
-        self.directory = directory
-        self.manifest = manifest
+        self.directory, self.manifest = directory, manifest
         self.flush_seconds = flush_seconds
         self._resume_step = resume_step
         self._process = os.getpid()
@@ -279,7 +278,7 @@ class LogWriter:
         self._background.submit(partial(self._write, work))
 
     def _write(self, work: Unwritten) -> None:
-        self._failures.write(work)
+        self._failures.write(work, self._save if self._gaps.unsaved else lambda: None)
         self._save_gaps()
 
     def _not_resolved(self, step: int, error: Exception) -> None:

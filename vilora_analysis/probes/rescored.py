@@ -15,6 +15,7 @@ import pyarrow as pa
 from vilora_analysis import scores as registry
 from vilora_analysis.errors import LogError, ScoreError
 from vilora_analysis.log import LogWriter, Manifest, Run, ScoreRow
+from vilora_analysis.log.manifest import GapRow
 from vilora_analysis.log.oracle import OracleFiles
 from vilora_analysis.log.schema import RECORDED_INPUTS, triplets_schema
 from vilora_analysis.posterior import Snapshot
@@ -102,7 +103,13 @@ def _manifest(run: Run, added: Sequence[Score], steps: Sequence[int]) -> Manifes
         status="running",
         finished="",
         results={},
+        gaps=(*run.manifest.gaps, *_without_elements(run)),
     )
+
+
+def _without_elements(run: Run) -> list[GapRow]:
+    """Steps that cannot be scored anew, as their elements are known to be missing."""
+    return [replace(gap, table="triplets") for gap in run.manifest.gaps if gap.table == "elements"]
 
 
 def _schema(run: Run, manifest: Manifest) -> pa.Schema:

@@ -46,12 +46,26 @@ class Best:
         model: Any,
         optimizer: Optimizer,
     ) -> None:
-        """Take this model if it is better than the best so far; the earlier of two that tie."""
+        """Take this model if it is better than the best so far; the earlier of two that tie.
+
+        Raises
+        ------
+        LogError
+            If it cannot be written; then the best so far stays.
+        """
         value = results[metric]
         if not value > self._state["value"]:  # nan is not
             return
         kept = None if kept is None else list(kept)
+        before = self._state
         self._state = {"value": value, "step": step, "kept": kept, "results": dict(results)}
+        try:
+            self._save(model, optimizer)
+        except BaseException:
+            self._state = before  # what is reported is what there is an adapter of
+            raise
+
+    def _save(self, model: Any, optimizer: Optimizer) -> None:
         if processes.is_main():
             posterior = (
                 Posterior.from_optimizer(model, optimizer) if has_posterior(optimizer) else None

@@ -12,8 +12,17 @@ import torch
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.parts import replace_bytes
+from vilora_analysis.training import processes
 
-__all__ = ["load_checkpoint", "random_state", "restore_random_state", "save_checkpoint", "weights"]
+__all__ = [
+    "load_checkpoint",
+    "random_state",
+    "random_states",
+    "restore_random_state",
+    "restore_random_states",
+    "save_checkpoint",
+    "weights",
+]
 
 
 def weights(model: Any) -> dict[str, torch.Tensor]:
@@ -65,6 +74,27 @@ def random_state() -> dict[str, Any]:
         "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
         "python": random.getstate(),
     }
+
+
+def random_states() -> list[dict[str, Any]]:
+    """That of each process, in their order; all of them must ask."""
+    own = io.BytesIO()
+    torch.save(random_state(), own)
+    known = processes.gathered(own.getvalue())
+    return [torch.load(io.BytesIO(state), weights_only=True) for state in known]
+
+
+def restore_random_states(states: list[dict[str, Any]]) -> bool:
+    """Continue as :func:`random_states` saw this process.
+
+    Returns
+    -------
+    bool
+        Whether there were as many processes; of those more than that each goes on as the first.
+    """
+    rank, count = processes.rank_and_count()
+    restore_random_state(states[rank if rank < len(states) else 0])
+    return count == len(states)
 
 
 def restore_random_state(state: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vilora_analysis import scores
@@ -15,7 +16,30 @@ from vilora_analysis.training.tasks import get_task
 if TYPE_CHECKING:
     from vilora_analysis.training.config import RunConfig
 
-__all__ = ["check"]
+__all__ = ["as_path", "check"]
+
+
+def as_path(name: str, given: Any) -> Path | None:
+    """Path that a setting was given as one, or as text.
+
+    Raises
+    ------
+    ConfigError
+        If it is empty, or neither.
+    LogError
+        If it is the run directory, and not one of this machine.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) and not given.strip():
+        raise ConfigError(f"{name} is empty; name a path, or leave it out")
+    if name == "out" and ":" in str(given):
+        from vilora_analysis.log.places import local_output  # what it loads the usual case spares
+
+        return local_output(given, "--out")
+    if not isinstance(given, str | Path):
+        raise ConfigError(f"{name} = {given!r} is no path")
+    return Path(given)
 
 
 def check(config: RunConfig) -> None:

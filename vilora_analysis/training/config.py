@@ -9,20 +9,21 @@ from typing import Any, Literal
 
 from vilora_analysis.budget import BudgetSchedule
 from vilora_analysis.errors import ConfigError, nearest
-from vilora_analysis.training.checks import check
+from vilora_analysis.training.checks import as_path, check
 from vilora_analysis.training.presets import CHOOSING, preset_values
 
 __all__ = ["RunConfig", "configure"]
 
 _LEARNING_RATES = {"ivon": 5.0, "adamw": 5e-3}
-_PRIVATE = ("data_dir", "train_file", "validation_file", "out", "resume", "on_error")
+_PATHS = ("data_dir", "train_file", "validation_file", "out")
+_PRIVATE = (*_PATHS, "resume", "on_error")
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Settings of one run; the defaults train the bundled encoder on the embedded task.
 
-    :func:`configure` fills in what belongs to a method or to a preset.
+    :func:`configure` fills in what belongs to a method or to a preset. Paths may be text.
     """
 
     task: str = "acceptability"
@@ -132,10 +133,13 @@ class RunConfig:
     resume: bool = False
     """Go on from the last checkpoint in --out, if there is one; a finished run is left alone."""
     on_error: Literal["raise", "warn"] = "raise"
-    """When the log cannot be written (disk full, folder gone): raise stops with what was written
-    whole, to be resumed; warn goes on training, and run.json names the gap."""
+    """When the log or a checkpoint cannot be written (disk full, folder gone): raise stops with
+    what was written whole, to be resumed; warn goes on training, run.json names the gap, and the
+    checkpoint before stays."""
 
     def __post_init__(self) -> None:
+        for name in _PATHS:
+            object.__setattr__(self, name, as_path(name, getattr(self, name)))
         if self.on_error not in ("raise", "warn"):
             raise ConfigError(f"on_error {self.on_error!r} is neither 'raise' nor 'warn'")
         check(self)

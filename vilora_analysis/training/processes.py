@@ -19,7 +19,17 @@ from vilora_analysis.errors import ConfigError, EngineError, ViloraError
 from vilora_analysis.log.state import run_state
 from vilora_analysis.recording.attach import is_main
 
-__all__ = ["device", "is_main", "mean", "process_group", "share", "synchronized", "wait"]
+__all__ = [
+    "device",
+    "gathered",
+    "is_main",
+    "mean",
+    "process_group",
+    "rank_and_count",
+    "share",
+    "synchronized",
+    "wait",
+]
 
 _WAIT = "VILORA_WAIT_SECONDS"
 _WAIT_DEFAULT = 600.0  # far above what the first process does alone: a checkpoint, a Fisher
@@ -151,6 +161,28 @@ def mean(loss: torch.Tensor) -> float:
         distributed.all_reduce(loss)
         loss = loss / distributed.get_world_size()
     return float(loss)  # once a step: it waits for the device
+
+
+def gathered(content: bytes) -> list[bytes]:
+    """What each process gives, in their order; given to all of them."""
+    if not distributed.is_initialized():
+        return [content]
+    own = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    sizes = torch.zeros(distributed.get_world_size(), dtype=torch.int64, device=device())
+    sizes[distributed.get_rank()] = len(own)
+    distributed.all_reduce(sizes)
+    rows = torch.zeros(len(sizes), int(sizes.max()), dtype=torch.uint8, device=device())
+    rows[distributed.get_rank(), : len(own)] = own
+    distributed.all_reduce(rows)  # to the others' rows it adds nothing
+    pairs = zip(rows.cpu(), sizes.tolist(), strict=True)
+    return [bytes(row[:size].tolist()) for row, size in pairs]
+
+
+def rank_and_count() -> tuple[int, int]:
+    """Which of how many processes this is, counted from 0."""
+    if not distributed.is_initialized():
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
 
 
 def synchronized(model: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from vilora_analysis.errors import ConfigError, LogError
 from vilora_analysis.log import open_run
 from vilora_analysis.log.manifest import FILE
+from vilora_analysis.training import processes
 from vilora_analysis.training.checkpoint import (
     load_checkpoint,
-    random_state,
-    restore_random_state,
+    restore_random_states,
     save_checkpoint,
     weights,
 )
@@ -63,8 +64,15 @@ class Resumed:
 
     def restore_random(self) -> None:
         """Continue the random numbers, once everything that draws while it is set up has drawn."""
-        if self.state is not None:
-            restore_random_state(self.state["random"])
+        if self.state is None or restore_random_states(self.state["random"]):
+            return
+        before, now = len(self.state["random"]), processes.rank_and_count()[1]
+        if processes.is_main():
+            warnings.warn(
+                f"{self.path} is of {before} processes, and this run has {now}: it goes on, but "
+                "draws other numbers (dropout) than it would have",
+                stacklevel=2,
+            )
 
     def forget(self) -> None:
         """Delete the checkpoints of a run that is finished, and what a killed write left there."""
@@ -121,15 +129,19 @@ def save_state(
     schedule: LRScheduler,
     best: Best,
     recording: Recording,
+    random: list[dict[str, Any]],
 ) -> None:
-    """Write a checkpoint of everything that the rest of the run depends on."""
+    """Write a checkpoint of everything that the rest of the run depends on.
+
+    ``random`` is the state of the random numbers of each process.
+    """
     contents = {
         "recording": recording.state_dict(),
         "weights": weights(model),
         "optimizer": optimizer.state_dict(),
         "schedule": schedule.state_dict(),
         "best": best.state_dict(),
-        "random": random_state(),
+        "random": random,
     }
     save_checkpoint(config.directory / "checkpoint" / "last.pt", contents)
     best.tidy()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vilora_analysis.adapter import save_adapter
-from vilora_analysis.errors import LogError, require
+from vilora_analysis.errors import require
 from vilora_analysis.log import Run, open_run
 from vilora_analysis.posterior import Posterior, sampled_parameters
 from vilora_analysis.recording import Recording, instrument
 from vilora_analysis.training import processes
 from vilora_analysis.training.best import Best
+from vilora_analysis.training.checkpoint import random_states
 from vilora_analysis.training.data import Splits, batches, load_task
 from vilora_analysis.training.evaluation import evaluate
 from vilora_analysis.training.fisher import record_fisher
@@ -23,6 +23,7 @@ from vilora_analysis.training.optimizers import build_optimizer, build_schedule
 from vilora_analysis.training.orthogonality import stacked_penalty
 from vilora_analysis.training.progress import progress_bar
 from vilora_analysis.training.resume import Resumed, find_state, save_state
+from vilora_analysis.training.saving import Saving
 from vilora_analysis.training.tasks import Task
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Parts:
     optimizer: Optimizer
     schedule: LRScheduler
     best: Best
+    saving: Saving
 
 
 def train(config: RunConfig, *, progress: bool = True) -> Run:
@@ -87,7 +89,8 @@ def _train(config: RunConfig, found: Resumed, *, progress: bool) -> None:
     encoder = prepare(config, task)
     optimizer = build_optimizer(encoder.model, config, rows=len(splits.train))
     schedule = build_schedule(optimizer, config)
-    parts = Parts(config, task, splits, encoder, optimizer, schedule, Best(config.directory))
+    best, saving = Best(config.directory), Saving(config.on_error)
+    parts = Parts(config, task, splits, encoder, optimizer, schedule, best, saving)
     found.restore(encoder.model, optimizer, schedule, parts.best)
     recording = instrument(
         encoder.model,
@@ -166,21 +169,24 @@ def _between(parts: Parts, recording: Recording) -> None:
     if config.eval_every and step % config.eval_every == 0:
         _evaluate(parts, recording)
     _take_fisher(parts, recording)
-    if config.checkpoints and step % config.checkpoints == 0 and processes.is_main():
-        _save(parts, recording)
+    if config.checkpoints and step % config.checkpoints == 0:
+        random = random_states()
+        if processes.is_main():
+            _save(parts, recording, random)
 
 
-def _save(parts: Parts, recording: Recording) -> None:
-    """Write a checkpoint; where the log may fail, so may this: the one before stays whole."""
-    config = parts.config
-    try:
+def _save(parts: Parts, recording: Recording, random: list[dict[str, Any]]) -> None:
+    """Write a checkpoint; where the log may fail, so may this."""
+    with parts.saving.attempt("checkpoint", recording.step):
         save_state(
-            config, parts.encoder.model, parts.optimizer, parts.schedule, parts.best, recording
+            parts.config,
+            parts.encoder.model,
+            parts.optimizer,
+            parts.schedule,
+            parts.best,
+            recording,
+            random,
         )
-    except (LogError, OSError) as error:
-        if config.on_error == "raise":
-            raise
-        warnings.warn(f"no checkpoint at step {recording.step}: {error}", stacklevel=2)
 
 
 def _take_fisher(parts: Parts, recording: Recording) -> None:
@@ -206,7 +212,8 @@ def _evaluate(parts: Parts, recording: Recording) -> dict[str, float]:
         first = next(iter(results))
         allocator = recording.allocator
         kept = allocator.in_use() if allocator is not None else None
-        parts.best.offer(first, results, recording.step, kept, model, parts.optimizer)
+        with parts.saving.attempt("copy of the best model", recording.step):
+            parts.best.offer(first, results, recording.step, kept, model, parts.optimizer)
     return results
 
 
