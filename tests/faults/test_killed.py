@@ -78,6 +78,7 @@ def test_killed_at_boundaries_and_at_random_instants_it_is_the_same_run(
 def test_killed_at_every_boundary(settings: dict[str, Any], tmp_path: Path) -> None:
     results = experiments(tmp_path, settings, boundaries=EVERY, second=EVERY, instants=0)
     found = met(results)
+    print(f"{len(results)} experiments, kills: {dict(found)}")
     assert {"open", "write", "fsync", "os.rename", "os.remove", "fcntl.flock"} <= {*found}
     assert sum(found.values()) > 250
 
@@ -86,6 +87,7 @@ def test_killed_at_every_boundary(settings: dict[str, Any], tmp_path: Path) -> N
 def test_killed_at_random_instants(settings: dict[str, Any], tmp_path: Path) -> None:
     settings["steps"] = 40
     results = experiments(tmp_path, settings, boundaries=1, second=1, instants=200)
+    print(f"{len(results)} experiments, kills: {dict(met(results))}")
     assert sum(met(results).values()) >= 200
 
 

@@ -18,6 +18,7 @@ import torch
 from vilora_analysis.errors import ConfigError, LogError
 from vilora_analysis.log import check_run, open_run
 from vilora_analysis.training import RunConfig, configure
+from vilora_analysis.training.checkpoint import load_checkpoint, save_checkpoint
 from vilora_analysis.training.run import train
 
 # dropout, evaluation by samples and full snapshots: all that could draw a number too many
@@ -194,6 +195,10 @@ def test_a_damaged_checkpoint_is_said(encoder_path: Path, glue: Path, tmp_path: 
     settings = config(encoder_path, glue, tmp_path / "run")
     words = {**SETTINGS, "model": str(encoder_path), "data_dir": glue, "out": tmp_path / "run"}
     run_killed(words, "between steps", 9)
-    (tmp_path / "run" / "checkpoint" / "last.pt").write_bytes(b"not a checkpoint")
+    checkpoint = tmp_path / "run" / "checkpoint" / "last.pt"
+    save_checkpoint(checkpoint, {**load_checkpoint(checkpoint), "format": 1})
+    with pytest.raises(LogError, match=r"last\.pt is of another version .*delete the file"):
+        train(settings, progress=False)
+    checkpoint.write_bytes(b"not a checkpoint")
     with pytest.raises(LogError, match=r"last\.pt is damaged .*delete it to start over"):
         train(settings, progress=False)

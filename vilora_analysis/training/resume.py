@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Resumed", "find_state", "save_state"]
 
+_FORMAT = 2
+"""Of a checkpoint's contents; counted up when an older one could not be gone on with."""
+
 
 @dataclass(frozen=True)
 class Resumed:
@@ -104,6 +107,11 @@ def find_state(config: RunConfig) -> Resumed:
     if run.manifest.status == "finished":
         return Resumed(path, finished=True)
     state = load_checkpoint(path)
+    if state is not None and state.get("format") != _FORMAT:
+        raise LogError(
+            f"{path} is of another version of this package; resume the run with that one, or "
+            "delete the file to start over"
+        )
     return Resumed(
         path, recording={"step": 0} if state is None else state["recording"], state=state
     )
@@ -136,6 +144,7 @@ def save_state(
     ``random`` is the state of the random numbers of each process.
     """
     contents = {
+        "format": _FORMAT,
         "recording": recording.state_dict(),
         "weights": weights(model),
         "optimizer": optimizer.state_dict(),
