@@ -13,7 +13,7 @@ from tests.log.stored_runs import TABLES, WRITTEN, assert_same
 from tests.log.synthetic import write_run
 from vilora_analysis.errors import LogError
 from vilora_analysis.log import check_run, compact_run, open_run, run_digest, store_lock
-from vilora_analysis.log.lock import WriterLock, is_held
+from vilora_analysis.log.lock import is_held, writer_lock
 from vilora_analysis.log.parts import list_parts, replace_bytes
 from vilora_analysis.log.places import as_place
 
@@ -81,7 +81,7 @@ def test_compaction_keeps_what_a_run_says(store: Store, tmp_path: Path) -> None:
 
 def test_one_writer_has_the_lock(store: Store) -> None:
     place = as_place(f"s3://{BUCKET}/locked/run")
-    first, second = WriterLock(place), WriterLock(place)
+    first, second = writer_lock(place), writer_lock(place)
     first.acquire()
     assert is_held(place)
     with pytest.raises(LogError, match=r"is being written by process \d+ on "):
@@ -95,7 +95,7 @@ def test_one_writer_has_the_lock(store: Store) -> None:
 def test_a_lock_whose_making_got_no_answer_is_ours(store: Store) -> None:
     place = as_place(f"s3://{BUCKET}/unanswered/run")
     store.where, store.unanswered = (lambda asked: asked.method == "PUT"), 1
-    lock = WriterLock(place)
+    lock = writer_lock(place)
     lock.acquire()
     assert store.unanswered == 0
     assert is_held(place)
@@ -107,12 +107,12 @@ def test_the_lock_of_the_dead_goes_to_one(store: Store, monkeypatch: pytest.Monk
     place = as_place(f"s3://{BUCKET}/stale/run")
     (place / ".writer.lock").write_bytes(json.dumps({"owner": "the dead"}).encode())
     with pytest.raises(LogError, match="is being written by another process"):
-        WriterLock(place).acquire()
+        writer_lock(place).acquire()
     before = store_lock._found(place / ".writer.lock")
     assert before is not None
     monkeypatch.setattr(store_lock, "_STALE_SECONDS", -1.0)
     assert not is_held(place)
-    lock = WriterLock(place)
+    lock = writer_lock(place)
     lock.acquire()
     late = store_lock.StoreLock(place)
     monkeypatch.setattr(store_lock, "_found", lambda _: before)  # looked before the first took it

@@ -13,7 +13,7 @@ from filelock import Timeout
 
 from vilora_analysis.errors import LogError
 from vilora_analysis.log.layout import COMPACTED
-from vilora_analysis.log.lock import WriterLock, run_lock
+from vilora_analysis.log.lock import run_lock, writer_lock
 from vilora_analysis.log.manifest import Manifest
 from vilora_analysis.log.origin import FOLDER, forget_origins, write_origin
 from vilora_analysis.log.parts import (
@@ -209,7 +209,7 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 @contextmanager
 def sole_writer(run: Path) -> Iterator[None]:
     """Hold the writer's lock of a run that nobody carries out."""
-    lock = WriterLock(run)
+    lock = writer_lock(run)
     lock.acquire()
     try:
         try:

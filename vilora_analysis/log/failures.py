@@ -20,6 +20,7 @@ from vilora_analysis.log.gaps import Gaps
 from vilora_analysis.log.lock import WriterLock
 from vilora_analysis.log.places import is_remote
 from vilora_analysis.log.remedies import reason, remedy
+from vilora_analysis.log.store_lock import StoreLock
 
 __all__ = ["Failures", "OnError", "check_on_error"]
 
@@ -56,7 +57,11 @@ class Failures:
     """
 
     def __init__(
-        self, directory: Path, on_error: OnError, gaps: Gaps, lock: WriterLock | None = None
+        self,
+        directory: Path,
+        on_error: OnError,
+        gaps: Gaps,
+        lock: WriterLock | StoreLock | None = None,
     ) -> None:
         self._directory, self._gaps, self._lock = directory, gaps, lock
         self.warns = on_error == "warn"

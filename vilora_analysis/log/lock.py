@@ -13,7 +13,7 @@ from vilora_analysis.log.holder import in_words, this_process
 from vilora_analysis.log.places import is_remote
 from vilora_analysis.log.store_lock import StoreLock, is_store_locked
 
-__all__ = ["WriterLock", "is_carried_out", "is_held", "is_written", "run_lock"]
+__all__ = ["WriterLock", "is_carried_out", "is_held", "is_written", "run_lock", "writer_lock"]
 
 _WRITER, _RUN = ".writer.lock", ".run.lock"
 # longer than somebody who only asks whether a run is held keeps the lock
@@ -21,10 +21,7 @@ _PATIENCE_SECONDS = 0.5
 
 
 class WriterLock:
-    """Exclusive right to write one run directory.
-
-    In an object store it is one of :class:`~vilora_analysis.log.store_lock.StoreLock`, which does
-    not die with its process but some minutes later.
+    """Exclusive right to write one run directory of this machine.
 
     Parameters
     ----------
@@ -38,17 +35,11 @@ class WriterLock:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._remote = StoreLock(directory) if is_remote(directory) else None
-        if self._remote is not None:
-            return
         self._holder = directory / ".writer.json"
         self._lock = FileLock(directory / _WRITER, timeout=_PATIENCE_SECONDS)
 
     def acquire(self) -> None:
         """Take the lock or refuse; the system frees it when its process dies, however it dies."""
-        if self._remote is not None:
-            self._remote.acquire()
-            return
         try:
             self._lock.acquire()
         except Timeout:
@@ -64,23 +55,12 @@ class WriterLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        if self._remote is not None:
-            self._remote.release()
-            return
         with contextlib.suppress(OSError):
             self._holder.unlink()
         self._lock.release()
 
     def refuse_lost(self) -> None:
-        """Refuse to go on if the lock is another process's by now, as it can be in a store.
-
-        Raises
-        ------
-        LogError
-            Naming the run.
-        """
-        if self._remote is not None:
-            self._remote.refuse_lost()
+        """Nothing to refuse: unlike one in a store, it is not lost while its process lives."""
 
     def _describe_holder(self) -> str:
         try:
@@ -88,6 +68,17 @@ class WriterLock:
         except (OSError, ValueError):
             holder = None
         return in_words(holder if isinstance(holder, dict) else {})
+
+
+def writer_lock(directory: Path) -> WriterLock | StoreLock:
+    """Exclusive right to write a run directory; in an object store it outlives its process a bit.
+
+    Parameters
+    ----------
+    directory
+        The run directory.
+    """
+    return StoreLock(directory) if is_remote(directory) else WriterLock(directory)
 
 
 def run_lock(directory: Path, timeout: float) -> FileLock:

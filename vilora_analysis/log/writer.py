@@ -22,7 +22,7 @@ from vilora_analysis.log.checksums import of_run
 from vilora_analysis.log.failures import Failures, OnError, check_on_error
 from vilora_analysis.log.gaps import Gaps
 from vilora_analysis.log.holes import ends_of
-from vilora_analysis.log.lock import WriterLock
+from vilora_analysis.log.lock import writer_lock
 from vilora_analysis.log.manifest import FILE, GapRow, Manifest, Status
 from vilora_analysis.log.places import make_folder
 from vilora_analysis.log.remedies import reason, remedy, without_step
@@ -96,7 +96,7 @@ class LogWriter:
         self._background = Background(depth)
         try:
             make_folder(directory)
-            self._lock = WriterLock(directory)
+            self._lock = writer_lock(directory)
             self._lock.acquire()
             try:
                 self._open(triplets, elements, on_error)
