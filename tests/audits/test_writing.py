@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from tests.figures.frames import ranks
 from vilora_analysis import figures
 from vilora_analysis.audits import Answer, begin_answer, csv_text, write, write_answer, write_table
 from vilora_analysis.errors import LogError
-from vilora_analysis.figures.drawing import drawing_process
+from vilora_analysis.figures.drawing import begin_here_or_there, drawing_process
 from vilora_analysis.provenance import RunReference, current, read_provenance, recorded, writing_as
 
 RUNS = [RunReference("a", "1f", "9e")]
@@ -59,6 +61,28 @@ def test_who_draws_leaves_an_interrupt_to_this_process() -> None:
         if executor is not None:
             asked = executor.submit(signal.getsignal, signal.SIGINT)
             assert asked.result() == signal.SIG_IGN
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drawn by this process there")
+def test_all_but_the_figure_that_is_being_drawn_can_be_called_off() -> None:
+    with drawing_process() as executor:
+        if executor is not None:
+            first = executor.submit(time.sleep, 0.5)
+            later = [executor.submit(os.getpid) for _ in range(3)]
+            assert [future.cancel() for future in later] == [True, True, True]
+            assert first.result() is None
+            assert executor.submit(os.getpid).result() != os.getpid()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drawn by this process there")
+def test_when_who_draws_is_killed_the_rest_is_drawn_here() -> None:
+    with drawing_process() as executor:
+        if executor is not None:
+            pid = executor.submit(os.getpid).result()
+            pending = [begin_here_or_there(partial(pow, 2, 5), executor) for _ in range(3)]
+            os.kill(pid, signal.SIGKILL)
+            pending.append(begin_here_or_there(partial(pow, 2, 5), executor))
+            assert [made() for made in pending] == [32] * 4
 
 
 def test_a_record_is_current_while_it_is_written_for() -> None:

@@ -6,12 +6,21 @@ import io
 import signal
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pickle import PicklingError
-from typing import Generic, TypeVar
+from threading import RLock
+from typing import Any, Generic, TypeVar
 
 from vilora_analysis.cores import available_cores
 from vilora_analysis.figures.style import StyledFigure
@@ -36,13 +45,56 @@ def drawing_process() -> Iterator[Executor | None]:
 
     forked = get_context("fork")
     with ProcessPoolExecutor(1, mp_context=forked, initializer=_unheard) as executor:
+        one_by_one = _OneByOne(executor)
         with warnings.catch_warnings():  # of threads that wait, as those of linear algebra do
             warnings.simplefilter("ignore", DeprecationWarning)
-            executor.submit(_warm_up)
+            one_by_one.submit(_warm_up)
         try:
-            yield executor
+            yield one_by_one
         finally:
             executor.shutdown(cancel_futures=True)
+
+
+class _OneByOne(Executor):
+    """Hands a task over when the one before is done, so that what waits can be called off.
+
+    A process pool itself takes one task more than it works at, and does not give that back.
+    """
+
+    def __init__(self, process: Executor) -> None:
+        self._process = process
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._busy, self._lock = False, RLock()  # a task may be done while it is handed over
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._waiting.append((future, partial(fn, *args, **kwargs)))
+        self._hand_over()
+        return future
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            while self._waiting and not self._busy:
+                future, task = self._waiting.popleft()
+                if not future.set_running_or_notify_cancel():
+                    continue
+                try:
+                    given = self._process.submit(task)
+                except (BrokenExecutor, RuntimeError) as error:  # it died, or was told to end
+                    future.set_exception(BrokenExecutor(str(error)))
+                    continue
+                self._busy = True
+                given.add_done_callback(partial(self._done, future))
+
+    def _done(self, future: Future[Any], given: Future[Any]) -> None:
+        try:
+            future.set_result(given.result())
+        except CancelledError:
+            future.set_exception(BrokenExecutor("the process was told to end"))
+        except Exception as error:
+            future.set_exception(error)
+        self._busy = False
+        self._hand_over()
 
 
 def _unheard() -> None:
