@@ -18,6 +18,7 @@ from vilora_analysis.errors import LogError
 from vilora_analysis.log import Manifest, check_run, open_run
 from vilora_analysis.training import checkpoint, configure
 from vilora_analysis.training import run as running
+from vilora_analysis.training.saving import Saving
 
 SETTINGS: dict[str, Any] = {
     "task": "sst2",
@@ -84,6 +85,18 @@ def failing(fault: Fault, out: Path) -> Iterator[dict[int, int]]:
         patch.setattr(running, "_between", watched)
         fault(patch, lambda: now[0] in FULL)
         yield found
+
+
+def test_nothing_is_said_of_a_checkpoint_before_where_there_may_be_none() -> None:
+    with pytest.raises(LogError) as raised, Saving("raise").attempt("checkpoint", 3):
+        raise OSError(28, os.strerror(28))
+    told = pytest.warns(UserWarning, match="^no checkpoint at step 3: ")
+    with told as caught, Saving("warn").attempt("checkpoint", 3):
+        raise OSError(28, os.strerror(28))
+    for said in (str(raised.value), str(caught[0].message)):
+        assert "What was written before stays whole" in said
+        assert "before is whole" not in said
+    assert str(raised.value).endswith("; a run that has a checkpoint can be resumed")
 
 
 @pytest.mark.parametrize("fault", [full_disk, no_room_for_a_checkpoint])

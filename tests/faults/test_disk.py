@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from tests.faults.disk import (
+    KNOWN,
+    SCHEMA,
     STEPS,
     Disk,
     all_are_there_or_said,
@@ -27,8 +29,9 @@ from tests.faults.disk import (
     steps_read,
 )
 from tests.faults.soak import SOAK
-from vilora_analysis.errors import LogError
-from vilora_analysis.log import Manifest, buffers
+from tests.log.synthetic import numbered_step
+from vilora_analysis.errors import LogError, ScoreError
+from vilora_analysis.log import LogWriter, Manifest, buffers, open_run
 from vilora_analysis.log.gaps import explains
 from vilora_analysis.log.parts import Part, list_parts
 
@@ -204,6 +207,31 @@ def test_a_gap_is_on_disk_before_any_part_behind_it(tmp_path: Path) -> None:
     assert {1, 2, 8} == {*written}
     assert steps_read(run) == [1, 2, 8]
     all_are_there_or_said(run)
+    is_sound(run)
+
+
+def test_a_gap_that_cannot_be_said_stops_its_own_table_only(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    log = LogWriter(run, KNOWN, triplets=SCHEMA, on_error="warn")
+
+    def denied(manifest: Manifest, folder: Path) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        patch.setattr(Manifest, "save", denied)
+        for step in range(1, STEPS + 1):
+            log.metrics(step, {"loss": float(step)})
+            if step == 3:
+                log.skip(3, ScoreError("not a number"))
+            else:
+                log.triplets(*numbered_step(KNOWN, step))
+            log.flush()
+    log.close("finished")
+    assert len(caught) == 2  # of the numbers, and of the manifest
+    assert {(g.table, g.first, g.last) for g in Manifest.load(run).gaps} == {("triplets", 3, 8)}
+    assert open_run(run).metrics()["loss"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    assert steps_read(run) == [1, 2]
     is_sound(run)
 
 

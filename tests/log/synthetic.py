@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vilora_analysis.log import LogWriter, Manifest, ModuleRow, ScoreRow, check_run
-from vilora_analysis.log.manifest import GapRow
 from vilora_analysis.log.schema import RECORDED_INPUTS, triplets_schema
 
 # Not the order of the paper's figure, and ranks that differ, so that neither can be assumed.
@@ -120,7 +118,7 @@ def write_run(
         Arguments of :func:`manifest`.
     """
     steps = tuple(steps)
-    known = manifest(**{"gaps": _between(steps, described.get("every", 1)), **described})
+    known = manifest(**described)
     schema = schema_of(known, inputs, factors)
     shape = (len(steps), known.n_triplets)
     generator = np.random.default_rng(seed)
@@ -146,15 +144,6 @@ def write_run(
         writer.event(**event)
     writer.close("finished", results)
     return Written(path, writer.manifest, schema, steps, values, marks)
-
-
-def _between(steps: Sequence[int], every: int) -> tuple[GapRow, ...]:
-    """What lies between steps that were chosen, so that nobody takes it for lost."""
-    return tuple(
-        GapRow("triplets", a + every, b - every, "not chosen")
-        for a, b in itertools.pairwise(steps)
-        if b - a > every
-    )
 
 
 def write_posterior_run(path: Path, **changes: Any) -> Written:

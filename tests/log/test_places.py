@@ -14,6 +14,7 @@ from vilora_analysis import errors
 from vilora_analysis.errors import LogError, MissingExtraError
 from vilora_analysis.log import LogWriter, check_run, open_run, open_runs
 from vilora_analysis.log.places import as_place, is_remote, make_folder, reached, refuse_remote
+from vilora_analysis.log.store_lock import StoreLock
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("upath")
@@ -112,8 +113,8 @@ def test_who_lost_the_lock_of_a_store_writes_no_more(memory: str) -> None:
     writer = LogWriter(as_place(f"{memory}/lost"), known, triplets=schema)
     writer.triplets(*numbered_step(known, 1))
     writer.flush()
-    assert writer._lock._remote is not None
-    writer._lock._remote.lost = True
+    assert isinstance(writer._lock, StoreLock)
+    writer._lock.lost = True
     writer.triplets(*numbered_step(known, 2))
     with pytest.raises(LogError, match="another one took its place"):
         writer.close("finished")

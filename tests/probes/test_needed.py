@@ -61,6 +61,16 @@ def test_padding_is_left_out_and_in_the_last_layer_all_but_the_first() -> None:
     assert positions_at(model, unpadded(), [f"1.{part}" for part in parts]) == [5, 35, 35, 5, 5, 5]
 
 
+def test_the_first_position_is_never_left_out() -> None:
+    """With padding on the left it is padding, and the classifier reads it all the same."""
+    model, batch = adapted("bert"), some_batch()
+    mask = batch.inputs["attention_mask"].flip(1)
+    left = dataclasses.replace(batch, inputs={**batch.inputs, "attention_mask": mask})
+    computed = int(mask.sum()) + int((mask[:, 0] == 0).sum())
+    assert computed > int(mask.sum())
+    assert positions_at(model, left, ["0.output.dense", "1.output.dense"]) == [computed, 5]
+
+
 @pytest.mark.parametrize("batch", [some_batch(), unpadded()], ids=["padded", "unpadded"])
 @torch.no_grad()
 def test_the_result_is_the_same_and_the_model_comes_back(batch: Batch) -> None:
@@ -126,8 +136,65 @@ def test_a_model_that_reads_other_positions_is_asked_rightly(masked: bool) -> No
     with only_needed(model, recorded(model, batch), full) as chosen:
         assert chosen == []  # a mean needs more than the first position
     effects = ablate_each(model, layout, batch)
+    np.testing.assert_allclose(effects.loss, by_brute_force(model, batch), rtol=1e-5, atol=1e-5)
+
+
+class Averaged(nn.Module):
+    """A layer, the mean over all positions, padding too, and a bound on it or none."""
+
+    def __init__(self, bound: nn.Module) -> None:
+        super().__init__()
+        self.embed, self.value = nn.Embedding(60, 8), nn.Linear(8, 8)
+        self.bound, self.head = bound, nn.Linear(8, 2)
+        with torch.no_grad():
+            self.embed.weight[:, -1] = 1.0
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SequenceClassifierOutput:
+        mean = self.value(self.embed(input_ids)).mean(1)
+        return SequenceClassifierOutput(logits=self.head(self.bound(mean)))
+
+
+@pytest.mark.parametrize(
+    ("bound", "strong"),
+    [(nn.Identity(), 1), (nn.Hardtanh(), 0)],
+    ids=["losses are 0", "logits are saturated"],
+)
+def test_a_pass_that_is_blind_to_what_is_left_out_is_found_out(
+    bound: nn.Module, strong: int
+) -> None:
+    """One triplet is so strong that as long as it is there, padding changes nothing."""
+    torch.manual_seed(0)
+    config = peft.AdaLoraConfig(**ADALORA, target_modules=["value"])
+    model = peft.get_peft_model(Averaged(bound), config).eval()
+    layer, constant = model.base_model.model.value, torch.eye(8)[-1]
+    with torch.no_grad():
+        for factor in (layer.lora_A, layer.lora_B, layer.lora_E):
+            factor["default"].normal_(std=0.5)
+        layer.lora_A["default"][strong] = constant
+        layer.lora_B["default"][:, strong] = torch.randn(8).sign()
+        layer.lora_E["default"][strong] = 200.0
+        batch = some_batch()
+        batch = dataclasses.replace(batch, labels=model(**batch.inputs).logits.argmax(-1))
+        shortened = only_needed(model, recorded(model, batch), batch.inputs["attention_mask"] > 0)
+        with shortened as chosen:
+            blind = cross_entropy(model, batch)
+        assert chosen == ["base_model.model.value"]
+        np.testing.assert_allclose(blind, cross_entropy(model, batch), rtol=1e-5)
+    effects = ablate_each(model, va.TripletLayout.from_model(model), batch)
+    np.testing.assert_allclose(effects.loss, by_brute_force(model, batch), rtol=1e-4, atol=1e-4)
+    assert abs(effects.loss[strong] - effects.base).max() > 0.1
+
+
+def by_brute_force(model: Any, batch: Batch) -> np.ndarray:
+    layout = va.TripletLayout.from_model(model)
+    losses = []
     for triplet in range(layout.n_triplets):
-        with without(model, layout, [triplet]), torch.no_grad():
-            logits = model(**batch.inputs).logits
-        loss = nn.functional.cross_entropy(logits, batch.labels, reduction="none")
-        np.testing.assert_allclose(effects.loss[triplet], loss, rtol=1e-5, atol=1e-5)
+        with without(model, layout, [triplet]):
+            losses.append(cross_entropy(model, batch))
+    return np.stack(losses)
+
+
+@torch.no_grad()
+def cross_entropy(model: Any, batch: Batch) -> np.ndarray:
+    logits = model(**batch.inputs).logits
+    return nn.functional.cross_entropy(logits, batch.labels, reduction="none").numpy()

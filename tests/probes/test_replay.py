@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -153,8 +154,13 @@ def test_what_cannot_be_repeated_is_said() -> None:
         replay.run_from("unused")
 
 
-def test_a_model_that_changes_its_outputs_in_place_is_found() -> None:
+@pytest.mark.parametrize("confident", [False, True])
+def test_a_model_that_changes_its_outputs_in_place_is_found(confident: bool) -> None:
     model, batch = adapted("bert"), some_batch()
+    if confident:  # the loss is 0, whatever the logits
+        batch = dataclasses.replace(batch, labels=torch.zeros(5, dtype=torch.long))
+        with torch.no_grad():
+            model.base_model.model.classifier.modules_to_save["default"].bias[0] += 30.0
     layout = va.TripletLayout.from_model(model)
     layer = model.base_model.model.bert.encoder.layer[0]
     forward = layer.forward
@@ -165,5 +171,5 @@ def test_a_model_that_changes_its_outputs_in_place_is_found() -> None:
         return output
 
     layer.forward = spoiling
-    with pytest.raises(LayoutError, match="gives another loss"):
+    with pytest.raises(LayoutError, match="gives other logits"):
         ablate_each(model, layout, batch)

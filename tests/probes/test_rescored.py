@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import vilora_analysis as va
 from tests.conftest import adalora, batches, ivon_for, tiny_bert, trainable
 from vilora_analysis.errors import LogError, ScoreError
 from vilora_analysis.log import check_run, repair_run
+from vilora_analysis.log.manifest import GapRow
 from vilora_analysis.probes.rescored import rescored_run
 
 
@@ -103,6 +105,27 @@ def test_steps_whose_elements_were_lost_are_left_out(run: va.Run, own: str, tmp_
     again = rescored_run(va.open_run(copy), [own], tmp_path / "again")
     assert check_run(again.path) == []
     assert again.steps.tolist() == [6, 12, 24, 30]
+
+
+def test_steps_whose_elements_nobody_missed_are_left_out_too(
+    run: va.Run, own: str, tmp_path: Path
+) -> None:
+    """An error that the caller went on from leaves no hole in the parts of the elements."""
+    copy = Path(shutil.copytree(run.path, tmp_path / "copy"))
+    lost, *later = sorted((copy / "elements").iterdir())[2:]
+    lost.unlink()
+    for number, part in enumerate(later, 2):
+        table = pq.read_table(part)
+        part.unlink()
+        pq.write_table(
+            table.replace_schema_metadata(), part.with_name(f"part-{number:06d}{part.name[11:]}")
+        )
+    assert check_run(copy) == []
+    again = rescored_run(va.open_run(copy), [own], tmp_path / "again")
+    assert check_run(again.path) == []
+    assert again.steps.tolist() == [6, 12, 24, 30]
+    (gap,) = again.manifest.gaps
+    assert gap == GapRow("triplets", 18, 18, "no elements were recorded")
 
 
 def test_an_oracle_goes_with_the_run(run: va.Run, own: str, tmp_path: Path) -> None:

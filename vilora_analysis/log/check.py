@@ -68,11 +68,26 @@ def check_run(path: str | Path) -> list[Problem]:
     return until_settled(lambda: _problems(as_place(path)))
 
 
-def _problems(path: Path) -> list[Problem]:
+def _problems(path: Path, again: bool = True) -> list[Problem]:
     try:
         manifest = Manifest.load(path)
     except LogError as error:
         return [Problem(path / FILE, str(error).removeprefix(f"{path / FILE} "))]
+    found = _found(path, manifest)
+    # a run that is being written may have said meanwhile what it lost
+    if found and again and _is_another(path, manifest):
+        return _problems(path, again=False)
+    return found
+
+
+def _is_another(path: Path, manifest: Manifest) -> bool:
+    try:
+        return Manifest.load(path) != manifest
+    except LogError:
+        return True
+
+
+def _found(path: Path, manifest: Manifest) -> list[Problem]:
     of = owner(path, TABLES)
     if of and of != manifest.run_id:
         what = f"is of the run {manifest.run_id}, and all parts are of the run {of}"

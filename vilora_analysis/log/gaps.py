@@ -1,9 +1,9 @@
 """What a log could not take: the steps of a table that are missing, and why.
 
-A run that was told to go on when its log cannot be written (``on_error="warn"``) says in its
-manifest what is not there: ``gaps``, one row a stretch of steps of one table. For the triplets
-every recorded step of the stretch is missing as a whole; of the other tables some rows of these
-steps are.
+A run that was told to go on when its log cannot be written (``on_error="warn"``), or whose caller
+went on from an error, says in its manifest what is not there: ``gaps``, one row a stretch of steps
+of one table. For the triplets every recorded step of the stretch is missing as a whole; of the
+other tables some rows of these steps are.
 """
 
 from __future__ import annotations
@@ -58,7 +58,12 @@ def _is_behind(gap: GapRow, step: int) -> bool:
     return gap.table == "metrics" and gap.first == step < gap.last
 
 
+def _of(table: str, gaps: Iterable[GapRow]) -> list[GapRow]:
+    return [gap for gap in gaps if gap.table == table]
+
+
 _MOST = 1_000
+_RAISED = "not recorded: an error was raised in this step"
 
 
 class Gaps:
@@ -78,9 +83,9 @@ class Gaps:
     def __init__(self, every: int, known: Iterable[GapRow] = ()) -> None:
         self._every = every
         self._rows = list(known)
+        self._saved = tuple(self._rows)
         self._failing: set[str] = set()
         self._lock = threading.Lock()
-        self._changed = False
 
     @property
     def rows(self) -> tuple[GapRow, ...]:
@@ -91,12 +96,15 @@ class Gaps:
     @property
     def unsaved(self) -> bool:
         """Whether some are not in the manifest on disk."""
-        return self._changed
+        return self.rows != self._saved
+
+    def unsaid(self, table: str) -> bool:
+        """Whether some of a table are not in the manifest on disk."""
+        return _of(table, self.rows) != _of(table, self._saved)
 
     def saved(self, rows: tuple[GapRow, ...]) -> None:
         """Note that a manifest with these gaps is on disk."""
-        with self._lock:
-            self._changed = self._changed and rows != tuple(self._rows)
+        self._saved = rows
 
     def written(self, table: str) -> None:
         """Note that a table can be written again."""
@@ -109,10 +117,15 @@ class Gaps:
         if table != "triplets":  # whose steps are regular: neighbours show by their numbers
             self._failing.add(table)
 
+    def jumped(self, before: int, step: int) -> None:
+        """Note what was due between two steps of the triplets, unless it is known why."""
+        first, last = before + self._every, step - self._every
+        if first <= last and not explains(self.rows, "triplets", first, last, self._every):
+            self.add("triplets", first, last, _RAISED)
+
     def add(self, table: str, first: int, last: int, reason: str) -> None:
         """Note that steps of a table are missing."""
         with self._lock:
-            self._changed = True
             at = max((i for i, r in enumerate(self._rows) if r.table == table), default=None)
             if at is None or not self._goes_on(self._rows[at], first, last):
                 self._rows.append(GapRow(table, first, last, reason))

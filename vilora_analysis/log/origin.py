@@ -23,6 +23,9 @@ FOLDER = "compacted"
 
 _CHUNK = 2**20
 _KEY_BYTES = hashlib.sha256().digest_size
+_SUM = bytes.fromhex("502a4d18") + _KEY_BYTES.to_bytes(4, "little")
+"""Begins a frame that readers of zstd skip (RFC 8878, 3.1.2): SHA-256 of all that is before it."""
+_SUM_BYTES = len(_SUM) + _KEY_BYTES
 
 
 def testimony(run: Path, part: Part) -> Iterator[bytes]:
@@ -74,7 +77,8 @@ def write_origin(run: Path, part: Part, aside: Path, sources: Iterable[Part]) ->
         for source in sources:
             for said in testimony(run, source):
                 stream.write(said)
-    replace_bytes(path, memoryview(kept.getvalue()))
+    frame = memoryview(kept.getvalue())
+    replace_bytes(path, b"".join([frame, _SUM, hashlib.sha256(frame).digest()]))
 
 
 def forget_origins(run: Path) -> None:
@@ -124,14 +128,34 @@ def _kept(path: Path) -> Iterator[bytes]:
     """The key that it was written under, then what sources said."""
     with to_read(source_of(path)) as file:
         try:
-            with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as stream:
-                yield stream.read(_KEY_BYTES)
+            frame = _without_sum(file.read())
+            with pa.CompressedInputStream(pa.BufferReader(frame), "zstd") as stream:
+                key = stream.read(_KEY_BYTES)
+                if len(key) < _KEY_BYTES:
+                    raise OSError("it ends too early")
+                yield key
                 while chunk := stream.read(_CHUNK):
                     yield chunk
         except (OSError, pa.ArrowException) as error:
             raise LogError(
                 f"{path} is damaged: {error}; delete it, and the digest is that of the large part"
             ) from None
+
+
+def _without_sum(raw: bytes) -> bytes:
+    """What was compressed, its checksum verified; files from before there was one have none.
+
+    Raises
+    ------
+    OSError
+        If it is not what was written.
+    """
+    frame, tail = raw[:-_SUM_BYTES], raw[-_SUM_BYTES:]
+    if not tail.startswith(_SUM):
+        return raw
+    if hashlib.sha256(frame).digest() != tail.removeprefix(_SUM):
+        raise OSError("its bytes are not those that were written")
+    return frame
 
 
 def _parquet_footer(file: IO[bytes], size: int) -> bytes:

@@ -233,7 +233,10 @@ class Run:
         LogError
             If one is missing that is not known to be, or there is one too much.
         """
-        return whole_parts(self.path, self.manifest, table)
+        try:
+            return whole_parts(self.path, self.manifest, table)
+        except LogError:  # a run that is being written may have said meanwhile what it lost
+            return whole_parts(self.path, Manifest.load(self.path), table)
 
     def _recorded(self, table: str) -> np.ndarray:
         """Steps of a table, ascending."""

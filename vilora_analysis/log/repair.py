@@ -8,9 +8,12 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from vilora_analysis.log.check import leftovers
+from vilora_analysis.log.checksums import origin_of
 from vilora_analysis.log.compact import sole_writer
 from vilora_analysis.log.completeness import missing_tables
 from vilora_analysis.log.examine import Examined, examine
@@ -21,7 +24,7 @@ from vilora_analysis.log.parts import Part, list_parts
 from vilora_analysis.log.places import as_place, refuse_remote
 from vilora_analysis.log.reading import read_part
 from vilora_analysis.log.repair_manifest import mend_manifest
-from vilora_analysis.log.set_aside import notes, set_aside
+from vilora_analysis.log.set_aside import Note, notes, set_aside
 
 __all__ = ["Action", "repair_run"]
 
@@ -162,10 +165,12 @@ def _is_within(shorter: Part, longer: Part) -> bool:
 
 
 def _note_holes(run: Path, table: str) -> Iterator[Action]:
-    manifest = Manifest.load(run)
-    for hole in unexplained_holes(run, manifest, table, list_parts(run / table)):
-        reason = _reason(run, table, hole.first, hole.last) or hole.what
-        yield from _note(run, GapRow(table, hole.first, hole.last, reason))
+    aside = notes(run)
+    gaps = [
+        GapRow(table, h.first, h.last, _reason(aside, table, h.first, h.last) or h.what)
+        for h in unexplained_holes(run, Manifest.load(run), table, list_parts(run / table))
+    ]
+    yield from _note(run, *gaps)
     yield from _note_tail(run, table)
 
 
@@ -175,17 +180,42 @@ def _note_tail(run: Path, table: str) -> Iterator[Action]:
     every = interval(manifest, table)
     reached = max((part.last for part in list_parts(run / table)), default=0)
     first = max(reached, 1) if table == "metrics" else reached + every
-    last = max((end for _, end in _set_aside_since(run, table)), default=0)
+    last = max((end for _, end in _lost_behind(run, manifest, table, reached)), default=0)
     lost = manifest.status == "running" and reached < last
     if lost and not explains(manifest.gaps, table, first, last, every):
-        yield from _note(run, GapRow(table, first, last, _reason(run, table, first, last)))
+        yield from _note(run, GapRow(table, first, last, _reason(notes(run), table, first, last)))
 
 
-def _set_aside_since(run: Path, table: str) -> list[tuple[int, int]]:
-    """First and last step of what was set aside after the last part was written."""
+def _lost_behind(
+    run: Path, manifest: Manifest, table: str, reached: int
+) -> Iterator[tuple[int, int]]:
+    """First and last step of what was set aside, by its name.
+
+    What says that it is another part counts only where the next one was due, or among events, which
+    are not regular: there it may have taken the place of a part of this run.
+    """
+    due = max([reached, *(g.last for g in manifest.gaps if g.table == table)])
+    for note in sorted(_set_aside_since(run, table), key=lambda note: _steps_named(note.file)):
+        first, last = _steps_named(note.file)
+        is_next = first <= due + interval(manifest, table) or table == "events"
+        if is_next or _may_be_ours(run, manifest, note):
+            due = max(due, last)
+            yield first, last
+
+
+def _may_be_ours(run: Path, manifest: Manifest, note: Note) -> bool:
+    try:
+        owner, name = origin_of(pq.read_metadata(run / note.kept_as).metadata)
+    except (OSError, pa.ArrowException):
+        return True
+    return owner in ("", manifest.run_id) and name in ("", note.file)
+
+
+def _set_aside_since(run: Path, table: str) -> list[Note]:
+    """What was set aside after the last part was written."""
     times = [part.path.stat().st_mtime for part in list_parts(run / table)]
     return [
-        _steps_named(note.file)
+        note
         for note in notes(run)
         if note.file.startswith(f"{table}/part-")
         # to the second, rounded down
@@ -199,28 +229,31 @@ def _note_ends(run: Path) -> Iterator[Action]:
         if found is None:
             return
         folder, what, first, last = found
-        reason = _reason(run, folder.name, first, last) or what
+        reason = _reason(notes(run), folder.name, first, last) or what
         yield from _note(run, GapRow(folder.name, first, last, reason))
 
 
-def _note(run: Path, gap: GapRow) -> Iterator[Action]:
+def _note(run: Path, *gaps: GapRow) -> Iterator[Action]:
+    if not gaps:
+        return
     manifest = Manifest.load(run)
-    kept = tuple(g for g in manifest.gaps if not _within(g, gap))
-    replace(manifest, gaps=(*kept, gap)).save(run)
-    yield Action("noted as lost", run / gap.table, f"steps {gap.first} to {gap.last}: {gap.reason}")
+    kept = (known for known in manifest.gaps if not any(_within(known, gap) for gap in gaps))
+    replace(manifest, gaps=(*kept, *gaps)).save(run)
+    for gap in gaps:
+        what = f"steps {gap.first} to {gap.last}: {gap.reason}"
+        yield Action("noted as lost", run / gap.table, what)
 
 
 def _within(gap: GapRow, wider: GapRow) -> bool:
     return gap.table == wider.table and wider.first <= gap.first and gap.last <= wider.last
 
 
-def _reason(run: Path, table: str, first: int, last: int) -> str:
+def _reason(aside: Sequence[Note], table: str, first: int, last: int) -> str:
     """Why a part of these steps was set aside, from the notes."""
-    aside = [note for note in notes(run) if note.file.startswith(f"{table}/part-")]
     said = [
         f"{note.file.partition('/')[2]} was set aside: {note.why}"
         for note in aside
-        if _named_between(note.file, first, last)
+        if note.file.startswith(f"{table}/part-") and _named_between(note.file, first, last)
     ]
     return "; ".join(dict.fromkeys(said))[:500]
 
@@ -237,13 +270,13 @@ def _steps_named(file: str) -> tuple[int, int]:
 
 def _forget_filled(run: Path) -> None:
     """Forget gaps whose steps are there again."""
-    manifest = Manifest.load(run)
-    kept = tuple(gap for gap in manifest.gaps if not _is_filled(run, gap))
+    manifest, parts = Manifest.load(run), list_parts(run / "triplets")
+    kept = tuple(gap for gap in manifest.gaps if not _is_filled(gap, parts))
     if kept != manifest.gaps:
         replace(manifest, gaps=kept).save(run)
 
 
-def _is_filled(run: Path, gap: GapRow) -> bool:
+def _is_filled(gap: GapRow, parts: Sequence[Part]) -> bool:
     if gap.table != "triplets":  # of the others only some rows of these steps may be missing
         return False
-    return any(p.first <= gap.first and gap.last <= p.last for p in list_parts(run / gap.table))
+    return any(part.first <= gap.first and gap.last <= part.last for part in parts)

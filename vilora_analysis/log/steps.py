@@ -125,6 +125,11 @@ class StepsInHand:
         Has a full block written.
     absent
         Told of a step whose numbers could not be had.
+    jumped
+        Told of a step and the one before: there may be steps between that never came, as the caller
+        went on from an error.
+    after
+        Step after which they go on; 0 if there is none.
     """
 
     def __init__(
@@ -133,14 +138,19 @@ class StepsInHand:
         background: Background,
         hand_over: Callable[[Block], None],
         absent: Callable[[int, Exception], None],
+        jumped: Callable[[int, int], None],
+        after: int,
     ) -> None:
         self._background, self._hand_over, self._absent = background, hand_over, absent
+        self._jumped, self._last = jumped, after
         self._free: deque[Block] = deque()
         self._free.extend(make(self._free.append) for _ in range(1 + background.threaded))
         self._block: Block | None = None
 
     def append(self, step: int, values: np.ndarray | Deferred, kept: np.ndarray | Deferred) -> None:
         """Append a step; waits while no block is free."""
+        if self._last:
+            self._jumped(self._last, step)
         if self._block is not None and (self._block.full or not self._block.goes_on(step)):
             self.flush()
         if self._block is None:
@@ -152,6 +162,7 @@ class StepsInHand:
         else:  # in order, so before the block is written
             self._background.submit(partial(self._resolve, block, at, step, values, kept))
         block.steps.append(step)
+        self._last = step
         if block.full:
             self.flush()
 

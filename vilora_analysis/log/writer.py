@@ -130,10 +130,11 @@ class LogWriter:
         self.manifest.save(self.directory)
 
     def _steps(self, schema: pa.Schema) -> StepsInHand:
-        layout = StepLayout(schema, self.manifest.modules, self.manifest.every)
-        parts = Numbered(self.directory / "triplets")
-        make = partial(Block, layout, _ROWS_PER_PART, parts)
-        return StepsInHand(make, self._background, self._hand_over, self._not_resolved)
+        every, after = self.manifest.every, self._resume_step or 0
+        layout = StepLayout(schema, self.manifest.modules, every)
+        make = partial(Block, layout, _ROWS_PER_PART, Numbered(self.directory / "triplets"))
+        told = self._hand_over, self._not_resolved, self._gaps.jumped
+        return StepsInHand(make, self._background, *told, after // every * every)
 
     def _refuse_existing(self) -> None:
         if (self.directory / FILE).exists() or any(self.directory.glob("*/part-*.parquet")):
@@ -207,9 +208,8 @@ class LogWriter:
         every = self.manifest.recorder.get("elements_every") or 0
         without_elements = not every or step % every
         for table in tables:
-            if table == "elements" and without_elements:
-                continue
-            self._gaps.add(table, step, step, reason(error))
+            if table != "elements" or not without_elements:
+                self._gaps.add(table, step, step, reason(error))
         self._failures.warn("numbers", without_step(error))
         self._failures.tell()
 
@@ -278,7 +278,7 @@ class LogWriter:
         self._background.submit(partial(self._write, work))
 
     def _write(self, work: Unwritten) -> None:
-        self._failures.write(work, self._save if self._gaps.unsaved else lambda: None)
+        self._failures.write(work, self._save if self._gaps.unsaid(work.table) else lambda: None)
         self._save_gaps()
 
     def _not_resolved(self, step: int, error: Exception) -> None:

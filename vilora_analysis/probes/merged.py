@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Merged", "apart", "merged"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Merged:
     """A layer with its adapter in its weights.
 
@@ -32,11 +32,14 @@ class Merged:
         A, shape (rank, inputs).
     columns
         By triplet, scale E_k B_k; shape (rank, outputs).
+    weight
+        W0 + B diag(E) A, with which the layer computes; shape (outputs, inputs).
     """
 
     layer: Any
     rows: Tensor
     columns: Tensor
+    weight: Tensor
 
     @torch.no_grad()
     def without_each(self, inputs: Tensor, output: Tensor) -> Iterator[Tensor | None]:
@@ -46,6 +49,17 @@ class Merged:
             gone = not column.any()
             yield None if gone else torch.addcmul(output, along[..., k, None], column, value=-1)
 
+    @contextmanager
+    def without(self, gone: Sequence[int]) -> Iterator[None]:
+        """Take triplets, by their numbers in the layer, out of its weight for the block."""
+        whole, taken = self.weight, [*gone]
+        with torch.no_grad():
+            self.weight = whole - self.columns[taken].T @ self.rows[taken]
+        try:
+            yield
+        finally:
+            self.weight = whole
+
 
 @contextmanager
 def merged(model: nn.Module, layout: TripletLayout) -> Iterator[Mapping[str, Merged]]:
@@ -53,7 +67,8 @@ def merged(model: nn.Module, layout: TripletLayout) -> Iterator[Mapping[str, Mer
 
     The results differ by rounding alone. Weights are neither changed nor rounded: what stands in
     their place is dropped after the block. Layers of which this cannot be said (of another kind, in
-    lower precision, with several adapters) stay as they are.
+    lower precision, with several adapters, or with a variant like DoRA, which divides by the norm
+    of the sum) stay as they are.
 
     Yields
     ------
@@ -96,9 +111,12 @@ def _in_one_product(
     scale = (delta * product).sum() / product.square().sum().clamp_min(1e-30)
     if torch.dist(scale * product, delta) > 1e-4 * delta.norm():
         return None
-    weight, bias = layer.base_layer.weight + delta, layer.base_layer.bias
-    stack.enter_context(computing(layer, lambda x, *_, **__: functional.linear(x, weight, bias)))
-    return Merged(layer, rows, scale * columns)
+    found = Merged(layer, rows, scale * columns, layer.base_layer.weight + delta)
+    bias = layer.base_layer.bias
+    stack.enter_context(
+        computing(layer, lambda x, *_, **__: functional.linear(x, found.weight, bias))
+    )
+    return found
 
 
 def _simple(layer: Any) -> bool:
@@ -108,5 +126,12 @@ def _simple(layer: Any) -> bool:
         and hasattr(layer, "get_delta_weight")
         and len(layer.active_adapters) == 1
         and not layer.merged
+        and not _has_variant(layer)
         and {p.dtype for p in layer.parameters()} <= {torch.float32}
     )
+
+
+def _has_variant(layer: Any) -> bool:
+    """Whether PEFT computes the active adapter of a layer by more than its low-rank product."""
+    held = (getattr(layer, name, {}) for name in ("lora_variant", "lora_magnitude_vector"))
+    return any(adapter in variants for variants in held for adapter in layer.active_adapters)

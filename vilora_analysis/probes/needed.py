@@ -18,8 +18,9 @@ __all__ = ["only_needed"]
 def only_needed(model: nn.Module, replay: Replay, attended: Tensor) -> Iterator[list[str]]:
     """Let modules that work position by position leave out what nobody reads, for the block.
 
-    These are padding, and in the last layer of a classifier that reads the first token all others:
-    they serve as keys and values alone. Two trials tell, of any architecture. A module works by
+    These are padding (but never the first position, which classifiers read even where it is
+    padding), and in the last layer of a classifier that reads the first token all others: they
+    serve as keys and values alone. Two trials tell, of any architecture. A module works by
     position if it gives the same for a few positions on their own. Only the first is needed if NaN
     at the others does not reach the result: it spreads to all that is computed from it. That
     nothing depends on padding is for the caller to see, by the result.
@@ -40,6 +41,7 @@ def only_needed(model: nn.Module, replay: Replay, attended: Tensor) -> Iterator[
     """
     first = torch.zeros_like(attended)
     first[:, 0] = True
+    attended = attended | first
     chosen: list[str] = []
     closed: tuple[str, ...] = ()  # modules whose parts are not looked at
     only_first_may_do = True

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 from vilora_analysis import scores as registry
 from vilora_analysis.errors import LogError, ScoreError
 from vilora_analysis.log import LogWriter, Manifest, Run, ScoreRow
+from vilora_analysis.log.gaps import explains
 from vilora_analysis.log.manifest import GapRow
 from vilora_analysis.log.oracle import OracleFiles
 from vilora_analysis.log.schema import RECORDED_INPUTS, triplets_schema
@@ -90,11 +92,12 @@ def _new_columns(snapshot: Snapshot, added: Sequence[Score]) -> dict[str, np.nda
 def _manifest(run: Run, added: Sequence[Score], steps: Sequence[int]) -> Manifest:
     rows = [ScoreRow(s.name, s.label, s.equation, s.source, s.inputs, s.level) for s in added]
     names = [score.name for score in added]
+    every = math.gcd(*np.diff(steps).tolist()) or steps[0]
     return replace(
         run.manifest,
         run_id=uuid.uuid4().hex,
         scores=(*run.manifest.scores, *rows),
-        every=math.gcd(*np.diff(steps).tolist()) or steps[0],
+        every=every,
         recorder={
             **run.manifest.recorder,
             "elements_every": 0,
@@ -103,13 +106,19 @@ def _manifest(run: Run, added: Sequence[Score], steps: Sequence[int]) -> Manifes
         status="running",
         finished="",
         results={},
-        gaps=(*run.manifest.gaps, *_without_elements(run)),
+        gaps=(*run.manifest.gaps, *_without_elements(run, steps, every)),
     )
 
 
-def _without_elements(run: Run) -> list[GapRow]:
-    """Steps that cannot be scored anew, as their elements are known to be missing."""
-    return [replace(gap, table="triplets") for gap in run.manifest.gaps if gap.table == "elements"]
+def _without_elements(run: Run, steps: Sequence[int], every: int) -> Iterator[GapRow]:
+    """Steps that cannot be scored anew, as their elements or old scores are missing."""
+    known = [replace(gap, table="triplets") for gap in run.manifest.gaps if gap.table == "elements"]
+    yield from known
+    known += run.manifest.gaps
+    for before, after in pairwise(steps):
+        first, last = before + every, after - every
+        if first <= last and not explains(known, "triplets", first, last, every):
+            yield GapRow("triplets", first, last, "no elements were recorded")
 
 
 def _schema(run: Run, manifest: Manifest) -> pa.Schema:

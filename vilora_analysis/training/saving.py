@@ -11,6 +11,8 @@ from vilora_analysis.log.remedies import remedy
 
 __all__ = ["Saving"]
 
+_KEPT = "What was written before stays whole"
+
 
 class Saving:
     """Writes of files that training can do without.
@@ -52,11 +54,13 @@ class Saving:
             if "Remedy: " not in said:  # the log says its own
                 said += f". Remedy: {remedy(error)}."
             if not self._warns:
-                raise LogError(f"{said} The one before is whole: resume the run") from error
+                raise LogError(
+                    f"{said} {_KEPT}; a run that has a checkpoint can be resumed"
+                ) from error
             if what not in self._told:
                 self._told.add(what)
                 warnings.warn(
-                    f"{said} Training goes on: the one before is whole, and writing is tried again "
-                    "when the next is due.",
+                    f"{said} Training goes on. {_KEPT}, and writing is tried again when the next "
+                    "is due.",
                     stacklevel=4,
                 )
