@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import re
@@ -20,9 +21,16 @@ from vilora_analysis.cli.working import working
 from vilora_analysis.errors import ViloraError, explain_missing
 from vilora_analysis.text import inert
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
 
 _EXIT_MISTAKE, _EXIT_INTERRUPTED = 2, 130
+
+
+def script() -> int:
+    """:func:`main`, as the last thing that the process does."""
+    status = main()
+    gc.freeze()  # at its end the interpreter looks for garbage in all that was imported: 0.4 s
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
