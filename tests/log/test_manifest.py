@@ -183,6 +183,10 @@ def test_other_json_has_no_schema_version(tmp_path: Path, content: str) -> None:
             {"modules": [{"name": "a", "matrix": "W", "layer": "first", "rank": 3}]},
             "the layer of a module",
         ),
+        (
+            {"modules": [{"name": "a", "matrix": "W", "layer": 0, "rank": 3}] * 2},
+            "a module or a score that is there twice",
+        ),
         ({"config": [1], "optimizer": "IVON"}, "optimizer, config cannot be understood"),
     ],
 )

@@ -216,6 +216,8 @@ def _refuse_wrong_types(manifest: Manifest) -> None:
         wrong.append("the ends of the tables")
     if not all(isinstance(text, str) for text in _texts(manifest)):
         wrong.append("a name or another text")
+    elif not (_are_different(manifest.modules) and _are_different(manifest.scores)):
+        wrong.append("a module or a score that is there twice")
     groups = manifest.optimizer.get("groups", []) if "optimizer" not in wrong else []
     if not _are_groups(groups):
         wrong.append("the groups of the optimizer")
@@ -223,6 +225,10 @@ def _refuse_wrong_types(manifest: Manifest) -> None:
         wrong.append("the name of a score")
     if wrong:
         raise TypeError(f"{', '.join(wrong)} cannot be understood")
+
+
+def _are_different(rows: Sequence[ModuleRow] | Sequence[ScoreRow]) -> bool:
+    return len({row.name for row in rows}) == len(rows)
 
 
 def _is_layer(layer: object) -> bool:
