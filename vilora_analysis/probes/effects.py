@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from vilora_analysis.errors import LayoutError
 from vilora_analysis.probes.ablation import without
-from vilora_analysis.probes.merged import Merged, apart, merged
+from vilora_analysis.probes.merged import Merged, apart, merged, path_of
 from vilora_analysis.probes.needed import only_needed
 from vilora_analysis.probes.replay import Replay
 
@@ -168,7 +168,7 @@ def _some_gone(model: Any, layout: TripletLayout, layers: Mapping[str, Merged]) 
     gone = range(0, layout.n_triplets, 2)
     with ExitStack() as stack:
         for module in layout.modules:
-            if layer := layers.get(_path(module.name)):
+            if layer := layers.get(path_of(module)):
                 own = [k for k in range(module.rank) if module.first + k in gone]
                 stack.enter_context(layer.without(own))
         # last: merged layers share A with the adapter
@@ -184,7 +184,7 @@ def _without_each(
     layers: Mapping[str, Merged],
 ) -> Iterator[Tensor]:
     """Logits without each triplet of a module."""
-    path = _path(module.name)
+    path = path_of(module)
     merged_layer, known = layers.get(path), replay.once(path)
     if merged_layer is not None and known is not None:
         inputs, output = known
@@ -237,13 +237,8 @@ def _alike(found: Tensor, expected: Tensor, *, rounding: float = 1e-5) -> bool:
 def _refuse_if_not_repeatable(replay: Replay, layout: TripletLayout) -> None:
     """A forward that changes what its modules returned would make every replay wrong."""
     for module in (layout.modules[0], layout.modules[len(layout.modules) // 2]):
-        if not _alike(replay.run_from(_path(module.name)), replay.result, rounding=1e-6):
+        if not _alike(replay.run_from(path_of(module)), replay.result, rounding=1e-6):
             raise LayoutError(
                 "repeating a part of the forward pass gives other logits: the model changes what "
                 "its modules returned, or draws random numbers; it cannot be ablated part by part"
             )
-
-
-def _path(module: str) -> str:
-    """Path of an adapted module in the PEFT model."""
-    return f"base_model.model.{module}"

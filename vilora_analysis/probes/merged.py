@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vilora_analysis.triplets import TripletLayout
     from vilora_analysis.triplets.discovery import AdaptedModule
 
-__all__ = ["Merged", "apart", "merged"]
+__all__ = ["Merged", "apart", "merged", "path_of"]
 
 
 @dataclass
@@ -78,7 +78,7 @@ def merged(model: nn.Module, layout: TripletLayout) -> Iterator[Mapping[str, Mer
     chosen = {}
     with ExitStack() as stack:
         for module in layout.modules:
-            path = f"base_model.model.{module.name}"
+            path = path_of(module)
             layer: Any = model.get_submodule(path)
             if _simple(layer) and (found := _in_one_product(model, module, layer, stack)):
                 chosen[path] = found
@@ -135,3 +135,8 @@ def _has_variant(layer: Any) -> bool:
     """Whether PEFT computes the active adapter of a layer by more than its low-rank product."""
     held = (getattr(layer, name, {}) for name in ("lora_variant", "lora_magnitude_vector"))
     return any(adapter in variants for variants in held for adapter in layer.active_adapters)
+
+
+def path_of(module: AdaptedModule) -> str:
+    """Path of an adapted module in the PEFT model."""
+    return f"base_model.model.{module.name}"

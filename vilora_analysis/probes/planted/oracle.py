@@ -11,6 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from vilora_analysis.probes.ablation import without
+from vilora_analysis.probes.merged import path_of
 from vilora_analysis.probes.planted.outputs import squared_error
 from vilora_analysis.probes.replay import Replay
 
@@ -91,7 +92,7 @@ def _rises(
     for module in layout.modules:
         for k in range(module.rank):
             with without(student, layout, [module.first + k]):
-                hidden = replay.run_from(f"base_model.model.{module.name}")
+                hidden = replay.run_from(path_of(module))
             rows.append(_losses(hidden, lesson, unit) - base)
         tick()
     return np.stack(rows)
